@@ -251,6 +251,9 @@ function statements(w: Writer, body: readonly Stmt[], labels: (Label | null)[]):
         w.u32(s.memory);
         w.u32(s.source);
         break;
+      case "group":
+        statements(w, s.body, labels);
+        break;
       case "unreachable":
         w.u8(0x00);
         break;

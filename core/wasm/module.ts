@@ -48,6 +48,7 @@ export type Stmt =
   | { readonly kind: "return_call_indirect"; readonly type: number; readonly table: number; readonly args: readonly Expr[]; readonly index: I32 }
   | { readonly kind: "memory.fill"; readonly memory: number; readonly args: readonly I32[] }
   | { readonly kind: "memory.copy"; readonly memory: number; readonly source: number; readonly args: readonly I32[] }
+  | { readonly kind: "group"; readonly body: Stmt[] }
   | { readonly kind: "unreachable" };
 
 /** Something imported. */
@@ -237,6 +238,18 @@ export class FunctionBuilder {
   /** `memory.copy` between or within memories: destination, source, length. */
   memoryCopy(memory: number, source: number, to: I32, from: I32, length: I32): void {
     this.#current.push({ kind: "memory.copy", memory, source, args: [to, from, length] });
+  }
+
+  /** A place in the body that statements can be put into later, by {@linkcode FunctionBuilder.fill}. */
+  hole(): Stmt[] {
+    const body: Stmt[] = [];
+    this.#current.push({ kind: "group", body });
+    return body;
+  }
+
+  /** Emits into a {@linkcode FunctionBuilder.hole}. */
+  fill(hole: Stmt[], emit: () => void): void {
+    this.#nested(hole, emit);
   }
 
   /** Traps. */

@@ -99,6 +99,9 @@ function printStmts(body: readonly Stmt[], callees: Names, indent: string): stri
       case "memory.copy":
         line(`(memory.copy ${s.memory} ${s.source}${list(s.args)})`);
         break;
+      case "group":
+        out += printStmts(s.body, callees, indent);
+        break;
       case "unreachable":
         line("(unreachable)");
         break;

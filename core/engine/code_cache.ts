@@ -1,0 +1,409 @@
+/**
+ * Decoded code: for each page of guest memory and mode, the records of the instructions found in it, in runs that the
+ * interpreter threads through.
+ * @module
+ */
+import { Decoder, MAX_LENGTH } from "../x86/decode.ts";
+import type { InsnTable } from "../x86/insn.ts";
+import { MODE_BITS, MODE_CODE, MODE_PROTECTED, MODE_USER } from "../x86/mode.ts";
+import * as S from "../x86/state.ts";
+import { FIRST_FREE, H_NEXT, H_RAISE, H_STALE, H_STRADDLE, type Handlers } from "./handlers.ts";
+import type { Ram } from "./ram.ts";
+import { type RecordInfo, regionGraph } from "./region_graph.ts";
+import { shapeOf, unpackShape } from "./shape.ts";
+import { ELSEWHERE } from "./interpreter_home.ts";
+
+/** Most instructions in a run: also how far a budget can be overrun before stepping takes over. */
+const RUN_MAX = 48;
+/** Records are handed to pages in chunks of this many bytes. */
+const CHUNK = 4096;
+/** Samples that make a record hot. */
+const HOT = 2;
+const LEAVE: RecordInfo = { kind: "leave", target: 0 };
+const END: RecordInfo = { kind: "end", target: 0 };
+const PLAIN: RecordInfo = { kind: "plain", target: 0 };
+const CODE_SIZES = [16, 32, 64] as const;
+/** R_SCALE of the record that ends a run: it is no instruction, and its place is that of the one before. */
+export const BEHIND = 0xff;
+/** #UD and #GP. */
+const UD = 6, GP = 13;
+
+/** The decoded code of one page in one mode. */
+class CodePage {
+  /** Record of the instruction at an offset. */
+  readonly records: Map<number, number> = new Map();
+  /** Chunks owned. */
+  readonly chunks: number[] = [];
+  /** Next free record and end of the last chunk. */
+  cursor = 0;
+  end = 0;
+  /** Bytes decoded, as [start, end) pairs, and a copy of them, to find host writes. */
+  readonly spans: { start: number; bytes: Uint8Array }[] = [];
+  /** Epoch in which it was last verified. */
+  epoch: number;
+
+  constructor(readonly place: number, readonly mode: number, epoch: number) {
+    this.epoch = epoch;
+  }
+}
+
+/** Decoded code of one processor. */
+export class CodeCache {
+  readonly #pages: Map<number, CodePage> = new Map();
+  /** Which pages exist for a place, so that a write finds them. */
+  readonly #places: Map<number, CodePage[]> = new Map();
+  /** Byte map of each place: a bit for each byte that is part of a decoded instruction. */
+  readonly #covered: Map<number, Uint8Array> = new Map();
+  readonly #owner: (CodePage | null)[] = [];
+  readonly #free: number[] = [];
+  #quarantine: number[] = [];
+  #top = S.RECORDS + CHUNK;
+  readonly #decoder: Decoder;
+  readonly #straddling: Map<number, { record: number; bytes: Uint8Array }> = new Map();
+
+  /** The records of single steps and straddling instructions. */
+  static readonly SCRATCH: number = S.RECORDS;
+
+  constructor(
+    readonly table: InsnTable,
+    readonly handlers: Handlers,
+    readonly ram: Ram,
+    readonly memory: { readonly u8: Uint8Array; readonly u16: Uint16Array; readonly i32: Int32Array },
+    has: (feature: string) => boolean,
+  ) {
+    this.#decoder = new Decoder(table, has);
+  }
+
+  /** The code page that a record belongs to; null for scratch records. */
+  ownerOf(record: number): unknown {
+    return this.#owner[(record - S.RECORDS) >> 12] ?? null;
+  }
+
+  /**
+   * The record of the instruction at `offset` of the arena page at `place`, decoding if need be.
+   * @param limit Offset in the page from which the code segment does not reach, or 4096 and more.
+   */
+  lookup(place: number, offset: number, mode: number, limit: number, epoch: number): number {
+    const key = place / 4096 * (1 << MODE_BITS) + mode;
+    let page = this.#pages.get(key);
+    if (page !== undefined && page.epoch !== epoch) {
+      page.epoch = epoch;
+      if (!this.#intact(page)) {
+        this.invalidate(place);
+        page = undefined;
+      }
+    }
+    if (page === undefined) {
+      page = new CodePage(place, mode, epoch);
+      this.#pages.set(key, page);
+      const list = this.#places.get(place);
+      if (list) list.push(page);
+      else this.#places.set(place, [page]);
+      this.ram.code[place / 4096] = 1;
+    }
+    if (limit < 4096) return this.#limited(page, offset, limit);
+    return page.records.get(offset) ?? this.#decodeRun(page, offset, 4096);
+  }
+
+  /** Code that runs into the segment's limit is decoded anew each time: it ends in #GP. */
+  #limited(page: CodePage, offset: number, limit: number): number {
+    const before = new Map(page.records);
+    page.records.clear();
+    const record = this.#decodeRun(page, offset, limit);
+    page.records.clear();
+    for (const [o, r] of before) page.records.set(o, r);
+    return record;
+  }
+
+  #intact(page: CodePage): boolean {
+    const { u8 } = this.ram;
+    for (const s of page.spans) {
+      const at = page.place + s.start;
+      for (let i = 0; i < s.bytes.length; i++) if (u8[at + i] !== s.bytes[i]) return false;
+    }
+    return true;
+  }
+
+  /** Whether a write of `length` bytes at arena address `at` (within a page) changes decoded bytes. */
+  covers(at: number, length: number): boolean {
+    const map = this.#covered.get(at & ~4095 | 0) ?? this.#covered.get(Math.floor(at / 4096) * 4096);
+    if (!map) return false;
+    for (let i = at % 4096, n = Math.min(i + length, 4096); i < n; i++) if (map[i >> 3] & (1 << (i & 7))) return true;
+    return false;
+  }
+
+  /** Whether code of the arena page at `place` is decoded here. */
+  holds(place: number): boolean {
+    return this.#places.has(place);
+  }
+
+  /** Forgets the code of an arena page; records in it send whoever runs them back to the run loop. */
+  invalidate(place: number): void {
+    const list = this.#places.get(place);
+    if (!list) return;
+    for (const page of list) {
+      for (const chunk of page.chunks) {
+        this.#dropRegions(chunk);
+        for (let r = chunk; r < chunk + CHUNK; r += S.RECORD_SIZE) this.memory.i32[r >> 2] = H_STALE;
+        this.#quarantine.push(chunk);
+      }
+      this.#pages.delete(place / 4096 * (1 << MODE_BITS) + page.mode);
+    }
+    this.#places.delete(place);
+    this.#covered.delete(place);
+  }
+
+  /** Forgets everything: CPUID or guest memory changed. */
+  clear(): void {
+    for (const place of [...this.#places.keys()]) this.invalidate(place);
+    this.#straddling.clear();
+  }
+
+  /** Frees the records of forgotten pages; no record may be running. Returns whether the jump cache must be cleared. */
+  reclaim(): boolean {
+    if (!this.#quarantine.length) return false;
+    for (const chunk of this.#quarantine) {
+      this.#owner[(chunk - S.RECORDS) >> 12] = null;
+      this.#free.push(chunk);
+    }
+    this.#quarantine = [];
+    return true;
+  }
+
+  #room(page: CodePage): void {
+    if (page.end - page.cursor >= (RUN_MAX + 1) * S.RECORD_SIZE) return;
+    let chunk = this.#free.pop();
+    if (chunk === undefined) {
+      if (this.#top + CHUNK > this.memory.u8.length) {
+        // The oldest page makes room; Map keeps insertion order.
+        for (const place of this.#places.keys()) {
+          if (place === page.place) continue;
+          this.invalidate(place);
+          if (this.#quarantine.length > 64) break;
+        }
+        this.reclaim();
+        chunk = this.#free.pop()!;
+        this.memory.u8.fill(0xff, S.JUMP_CACHE, S.JUMP_CACHE + S.JUMP_ENTRIES * 16);
+      } else {
+        chunk = this.#top;
+        this.#top += CHUNK;
+      }
+    }
+    for (let r = chunk; r < chunk + CHUNK; r += S.RECORD_SIZE) this.memory.i32[r >> 2] = H_STALE;
+    page.chunks.push(chunk);
+    page.cursor = chunk;
+    page.end = chunk + CHUNK;
+    this.#owner[(chunk - S.RECORDS) >> 12] = page;
+  }
+
+  #decodeRun(page: CodePage, start: number, limit: number): number {
+    this.#room(page);
+    const d = this.#decoder;
+    const { u8 } = this.ram;
+    const code = CODE_SIZES[page.mode & MODE_CODE];
+    const first = page.cursor;
+    let at = first, offset = start, count = 0;
+    for (;;) {
+      const known = page.records.get(offset);
+      if (known !== undefined && count > 0 || count === RUN_MAX || (offset >= 4096 && count > 0)) {
+        this.#pseudo(at, H_NEXT, offset, count - 1);
+        at += S.RECORD_SIZE;
+        break;
+      }
+      const status = d.decode(u8, page.place + offset, page.place + Math.min(4096, limit), code);
+      page.records.set(offset, at);
+      if (status === "truncated") {
+        if (limit < 4096) this.#raise(at, offset, count, GP, 0);
+        else this.#pseudo(at, H_STRADDLE, offset, count);
+        at += S.RECORD_SIZE;
+        count++;
+        break;
+      }
+      if (status === "ok") this.#record(at, offset, count, page.mode);
+      else this.#raise(at, offset, count, status === "long" ? GP : UD, status === "long" ? 0 : -1);
+      at += S.RECORD_SIZE;
+      count++;
+      offset += d.length;
+      if (status !== "ok" || d.form.row.attributes.ends) {
+        this.#pseudo(at, H_NEXT, offset, count - 1);
+        at += S.RECORD_SIZE;
+        break;
+      }
+    }
+    for (let r = first; r < at; r += S.RECORD_SIZE) this.memory.u8[r + S.R_RUN] = count;
+    page.cursor = at;
+    this.#cover(page, start, Math.min(offset, 4096));
+    this.handlers.flush();
+    return first;
+  }
+
+  #cover(page: CodePage, start: number, end: number): void {
+    let map = this.#covered.get(page.place);
+    if (!map) this.#covered.set(page.place, map = new Uint8Array(512));
+    // A straddling or undecodable instruction depends on bytes up to the longest length.
+    const last = Math.min(end + MAX_LENGTH, 4096);
+    for (let i = start; i < last; i++) map[i >> 3] |= 1 << (i & 7);
+    page.spans.push({ start, bytes: this.ram.u8.slice(page.place + start, page.place + last) });
+  }
+
+  #pseudo(at: number, handler: number, offset: number, seq: number): void {
+    const m = this.memory;
+    m.i32[(at + S.R_HANDLER) >> 2] = handler;
+    m.u16[(at + S.R_OFFSET) >> 1] = offset;
+    m.u8[at + S.R_LENGTH] = 0;
+    m.u8[at + S.R_SEQ] = seq;
+    // Tells a stale record that it stands behind the instruction that its place in the run names.
+    m.u8[at + S.R_SCALE] = handler === H_NEXT ? BEHIND : 0;
+  }
+
+  #raise(at: number, offset: number, seq: number, vector: number, errorCode: number): void {
+    this.#pseudo(at, H_RAISE, offset, seq);
+    this.memory.i32[(at + S.R_IMM) >> 2] = vector;
+    this.memory.i32[(at + S.R_IMM + 4) >> 2] = errorCode;
+  }
+
+  /** Writes the record of what the decoder has just decoded. */
+  #record(at: number, offset: number, seq: number, mode: number): void {
+    const d = this.#decoder, m = this.memory, { form } = d, { attributes } = form.row;
+    if (attributes.protected && !(mode & MODE_PROTECTED)) return this.#raise(at, offset, seq, UD, -1);
+    if (attributes.cpl0 && mode & MODE_USER) return this.#raise(at, offset, seq, GP, 0);
+    m.i32[(at + S.R_HANDLER) >> 2] = this.handlers.index(form, shapeOf(d, mode));
+    m.u16[(at + S.R_OFFSET) >> 1] = offset;
+    m.u8[at + S.R_LENGTH] = d.length;
+    m.u8[at + S.R_SEQ] = seq;
+    m.u16[(at + S.R_BASE) >> 1] = d.memory && d.base >= 0 ? S.GPR + d.base * 8 : S.ZERO;
+    m.u16[(at + S.R_INDEX) >> 1] = d.memory && d.index >= 0 ? S.GPR + d.index * 8 : S.ZERO;
+    m.i32[(at + S.R_DISP) >> 2] = d.disp;
+    // In 64-bit mode only FS and GS have a base.
+    const segment = (mode & MODE_CODE) === 2 && d.segment < S.FS ? S.FLAT : d.segment;
+    m.u16[(at + S.R_SEG) >> 1] = S.SEG + segment * S.SEG_SIZE;
+    m.u8[at + S.R_SCALE] = d.scale;
+    m.i32[(at + S.R_IMM) >> 2] = d.immLow;
+    m.i32[(at + S.R_IMM + 4) >> 2] = d.immHigh;
+    let reg = 0, rm = 0;
+    for (const o of form.operands) {
+      if (o.code === "G" || o.code === "Z") reg = this.#general(d.reg, o.size === "b");
+      else if (o.code === "V" && o.fixed < 0) reg = S.XMM + d.reg * 16;
+      else if (o.code === "P") reg = S.FPR + (d.reg & 7) * 16;
+      else if (o.code === "S") reg = d.reg & 7;
+      else if (o.code === "C" || o.code === "D") reg = d.reg;
+      else if (o.code === "E" || o.code === "R") rm = this.#general(d.rm, o.size === "b");
+      else if (o.code === "W" || o.code === "U") rm = S.XMM + d.rm * 16;
+      else if (o.code === "Q" || o.code === "N") rm = S.FPR + (d.rm & 7) * 16;
+      else if (o.code === "T") rm = d.modrm & 7;
+      else if (o.code === "B") m.i32[(at + S.R_VVVV) >> 2] = S.GPR + d.vvvv * 8;
+      else if (o.code === "H") m.i32[(at + S.R_VVVV) >> 2] = S.XMM + d.vvvv * 16;
+      else if (o.code === "J") {
+        m.i32[(at + S.R_IMM) >> 2] = 0;
+        m.u8[at + S.R_SCALE] = d.opsize === 16 ? 1 : 0;
+      }
+    }
+    m.u16[(at + S.R_REG) >> 1] = reg;
+    m.u16[(at + S.R_RM) >> 1] = rm;
+  }
+
+  #general(n: number, byte: boolean): number {
+    return byte && !this.#decoder.rex && n >= 4 && n < 8 ? S.GPR + (n - 4) * 8 + 1 : S.GPR + n * 8;
+  }
+
+  /**
+   * Decodes one instruction from `bytes` into records at `at`, followed by one that goes on behind it: for stepping and
+   * for instructions that straddle a page.
+   * @returns whether `bytes` were enough.
+   */
+  single(at: number, bytes: Uint8Array, length: number, offset: number, mode: number): boolean {
+    const d = this.#decoder;
+    const status = d.decode(bytes, 0, length, CODE_SIZES[mode & MODE_CODE]);
+    if (status === "truncated") return false;
+    if (status === "ok") this.#record(at, offset, 0, mode);
+    else this.#raise(at, offset, 0, status === "long" ? GP : UD, status === "long" ? 0 : -1);
+    this.#pseudo(at + S.RECORD_SIZE, H_NEXT, offset + d.length, 0);
+    this.memory.u8[at + S.R_RUN] = this.memory.u8[at + S.RECORD_SIZE + S.R_RUN] = 1;
+    this.handlers.flush();
+    return true;
+  }
+
+  /** The records of an instruction that straddles two pages, kept while its bytes stay the same. */
+  straddling(place: number, offset: number, mode: number, bytes: Uint8Array, length: number): number {
+    const key = (place + offset) * (1 << MODE_BITS) + mode;
+    const known = this.#straddling.get(key);
+    if (known && known.bytes.every((b, i) => b === bytes[i])) return known.record;
+    const record = known?.record ?? this.#straddleRecord();
+    if (!this.single(record, bytes, length, offset, mode)) return 0;
+    this.#straddling.set(key, { record, bytes: bytes.slice(0, Math.max(1, this.memory.u8[record + S.R_LENGTH])) });
+    return record;
+  }
+
+  // Regions.
+
+  /** How often a sample of the run loop has met a record. */
+  readonly #heat: Map<number, number> = new Map();
+  readonly #regions: Map<number, { readonly slot: number; readonly handler: number }> = new Map();
+
+  /** Notes that the run loop has met `record`, and translates what begins there once that happens often. */
+  sample(record: number): void {
+    if (this.#regions.has(record)) return;
+    const n = (this.#heat.get(record) ?? 0) + 1;
+    this.#heat.set(record, n);
+    if (n === HOT) this.translate(record);
+  }
+
+  /** Makes the region that is entered at `record`; false if nothing there can be translated. */
+  translate(record: number): boolean {
+    if (this.#regions.has(record)) return true;
+    const page = this.#owner[(record - S.RECORDS) >> 12];
+    if (!page) return false;
+    const blocks = regionGraph(record, S.RECORD_SIZE, (r) => this.#info(page, r));
+    if (!blocks.length || blocks[0].records.length === 0) return false;
+    const slot = this.handlers.addRegion(blocks, this.memory, (r) => {
+      const { form, shape } = this.handlers.at(this.#handler(r));
+      return { form, shape: unpackShape(shape) };
+    });
+    this.#regions.set(record, { slot, handler: this.memory.i32[record >> 2] });
+    this.memory.i32[record >> 2] = slot;
+    return true;
+  }
+
+  /** The interpreter's handler of a record. */
+  #handler(record: number): number {
+    return this.#regions.get(record)?.handler ?? this.memory.i32[record >> 2];
+  }
+
+  #info(page: CodePage, record: number): RecordInfo {
+    const handler = this.#handler(record);
+    if (handler === H_NEXT) {
+      return { kind: "next", target: page.records.get(this.memory.u16[(record + S.R_OFFSET) >> 1]) ?? 0 };
+    }
+    if (handler < FIRST_FREE) return LEAVE;
+    const { form, shape } = this.handlers.at(handler);
+    if (!this.handlers.translatable(record, this.memory, form, shape)) return LEAVE;
+    const { ends, stack } = form.row.attributes;
+    if (form.operands.some((o) => o.code === "J") && !stack) {
+      const target = this.memory.i32[(record + S.R_IMM) >> 2];
+      return { kind: ends ? "jump" : "branch", target: target > ELSEWHERE ? target : 0 };
+    }
+    return ends ? END : PLAIN;
+  }
+
+  #dropRegions(chunk: number): void {
+    for (let r = chunk; r < chunk + CHUNK; r += S.RECORD_SIZE) {
+      const region = this.#regions.get(r);
+      this.#heat.delete(r);
+      if (!region) continue;
+      this.handlers.removeRegion(region.slot);
+      this.#regions.delete(r);
+    }
+  }
+
+  #straddleNext = 2;
+  #straddleRecord(): number {
+    // Two records each in the scratch chunk, reused in turn: a straddling record is left as soon as it has run.
+    const at = CodeCache.SCRATCH + this.#straddleNext * S.RECORD_SIZE;
+    this.#straddleNext += 2;
+    if (this.#straddleNext + 2 > CHUNK / S.RECORD_SIZE) {
+      this.#straddleNext = 2;
+      this.#straddling.clear();
+    }
+    return at;
+  }
+}

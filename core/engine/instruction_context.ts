@@ -1,0 +1,738 @@
+/**
+ * The emitter for one instruction, for both executors: operands from the fields of its record, memory accesses through
+ * the software TLB, the stack, pending writes. Where fields, registers and flags are kept and how an instruction is left
+ * is up to its home: an interpreter handler or a translated region.
+ * @module
+ */
+import {
+  constantOf,
+  type Expr,
+  type I32,
+  i32,
+  type I64,
+  i64,
+  load,
+  select,
+  type storeType,
+  type V128,
+} from "../wasm/expr.ts";
+import type { Callee, FunctionBuilder } from "../wasm/module.ts";
+import type { ValType } from "../wasm/ops.ts";
+import type { Access, Ctx, Operand, Width } from "../x86/context.ts";
+import { cfOf, type FlagWords, ofOf, pfOf, sfOf, zfOf } from "../x86/flags.ts";
+import { widthOf } from "../x86/decode.ts";
+import type { Form, OperandSpec } from "../x86/insn.ts";
+import * as S from "../x86/state.ts";
+import * as shapes from "./shape.ts";
+
+/** What handlers call, as known to the module under construction. */
+export interface Support {
+  /** Slow memory access `(record, low, high, size | how << 8 | stack << 12) → ok`. */
+  readonly slow: Callee;
+  /** Raises an exception `(record, vector, errorCode) → 0`. */
+  readonly raise: Callee;
+  /** Relative branch that is not resolved `(record) → record or 0`. */
+  readonly branchSlow: Callee;
+  /** Checks a relative branch `(record) → ok`. */
+  readonly checkBranch: Callee;
+  /** Back to the run loop, at the record's instruction `(record) → 0`. */
+  readonly leave: Callee;
+  /** Finds the code at the record's address anew `(record) → record or 0`. */
+  readonly stale: Callee;
+  /** Instruction repeats but the budget is used up `(record) → 0`. */
+  readonly againSlow: Callee;
+  /** Keeps a copy of the state for a helper that faults. */
+  readonly begin: Callee;
+  /** Continues behind a helper that asked for attention `(record) → record or 0`. */
+  readonly attend: Callee;
+  /** Continues with the record, or returns if it is 0: `(record) → 0`. */
+  readonly dispatch: Callee;
+  /** Absolute jump `(record, rip) → 0`. */
+  readonly goto: Callee;
+  /** A TypeScript helper `(record) → record or ok`. */
+  helper(name: string): Callee;
+  /** A function of the support module. */
+  support(name: string): Callee;
+  /** Type index of handlers. */
+  readonly handlerType: number;
+}
+
+/** Memory index of guest memory in emitted modules; the state block is in memory 0. */
+export const RAM = 1;
+
+/** Thrown when an instruction cannot be part of a translated region. */
+export class NeedsInterpreter {}
+
+/** How an access is made. */
+const HOW = { read: 0, write: 1, modify: 2 } as const;
+type How = keyof typeof HOW;
+
+const K32 = (n: number): I32 => i32.const(n);
+const K64 = (n: number | bigint): I64 => i64.const(n);
+
+/** Mask of the low `width` bits. */
+export function maskOf(width: number): I64 {
+  return K64(width === 64 ? -1n : (1n << BigInt(width)) - 1n);
+}
+
+/** Load of `bytes` bytes, zero-extended. */
+export function loadName(bytes: number): string {
+  return bytes === 8 ? "i64.load" : `i64.load${bytes * 8}_u`;
+}
+
+/** Store of the low `bytes` bytes. */
+export function storeName(bytes: number): string {
+  return bytes === 8 ? "i64.store" : `i64.store${bytes * 8}`;
+}
+
+interface Pending {
+  readonly depth: number;
+  readonly key: string;
+  readonly emit: () => void;
+}
+
+/** Where an instruction's code is put: what differs between interpreter handlers and translated regions. */
+export interface Home {
+  /** Address of the instruction's record. */
+  readonly record: I32;
+  /** A field of the record. */
+  field<T extends ValType>(name: string, at: number): Expr<T>;
+  /** A general register, zero-extended from `width`. */
+  read(at: I32, width: Width): I64;
+  /** Writes the low `width` bits of a general register, now; `value` is bound. */
+  write(at: I32, width: Width, value: I64): void;
+  /** The flag words, bound. */
+  flags(): FlagWords;
+  /** Sets the flag words, now. */
+  putFlags(words: FlagWords): void;
+  /** Emitted behind a slow store; `result` is 2 if it overwrote decoded code. */
+  stored(result: I32): void;
+  /** Emitted before anything that may leave the instruction or look at the state block. */
+  settle(): void;
+  /** Address of the TLB view in force. */
+  tlb(): I32;
+  /** Whether helpers may be called here. */
+  readonly helpers: boolean;
+  /** Goes on with the next instruction. */
+  next(helped: boolean): void;
+  /** Takes the relative branch. */
+  branch(): void;
+  /** Near absolute jump. */
+  jump(rip: I64): void;
+  /** Begins the same instruction again. */
+  again(): void;
+}
+
+/** One instruction under construction. */
+export class InstructionContext implements Ctx {
+  readonly dst: Operand;
+  readonly src: Operand;
+  readonly src2: Operand;
+  readonly width: Width;
+  readonly opsize: 16 | 32 | 64;
+  readonly asize: 16 | 32 | 64;
+  readonly code: 16 | 32 | 64;
+  readonly stack: 16 | 32 | 64;
+  readonly rep: 0 | 1 | 2;
+  readonly locked: boolean;
+  #pending: Pending[] = [];
+  #sp: I64 | null = null;
+  #popped = 0;
+  #ended = false;
+  #helped = false;
+
+  constructor(
+    readonly f: FunctionBuilder,
+    readonly form: Form,
+    readonly shape: shapes.Shape,
+    readonly calls: Support,
+    readonly home: Home,
+  ) {
+    this.opsize = shape.opsize;
+    this.asize = shape.asize;
+    this.code = shape.code;
+    this.stack = shapes.AM_SIZE[shape.stackMode];
+    this.rep = shape.rep;
+    this.locked = shape.locked;
+    const absent = new MissingOperand(form);
+    const operands = form.operands.map((o) => this.#operand(o));
+    this.dst = operands[0] ?? absent;
+    this.src = operands[1] ?? absent;
+    this.src2 = operands[2] ?? absent;
+    this.width = operands.length && form.operands[0].code !== "J" ? this.dst.width : this.opsize;
+  }
+
+  /** Emits the meaning and what follows it. */
+  build(): void {
+    this.form.row.meaning(this);
+    if (this.#ended) return;
+    this.commit();
+    this.home.next(this.#helped);
+  }
+
+  #field16(at: number): I32 {
+    return this.home.field<"i32">("i32.load16_u", at);
+  }
+
+  #operand(spec: OperandSpec): Operand {
+    const width = widthOf(spec, this.opsize);
+    switch (spec.code) {
+      case "E":
+      case "W":
+      case "Q":
+        if (this.shape.ea === shapes.EA_NONE) return new RegisterOperand(this, width, this.#field16(S.R_RM));
+        return new MemoryOperand(this, width, this.shape.am, this.#field16(S.R_SEG), () => this.#effective());
+      case "M":
+      case "O":
+        return new MemoryOperand(this, width, this.shape.am, this.#field16(S.R_SEG), () => this.#effective());
+      case "G":
+      case "V":
+      case "P":
+      case "Z":
+        if (spec.fixed >= 0) return new RegisterOperand(this, width, K32(S.XMM + spec.fixed * 16));
+        return new RegisterOperand(this, width, this.#field16(S.R_REG));
+      case "R":
+      case "U":
+      case "N":
+        return new RegisterOperand(this, width, this.#field16(S.R_RM));
+      case "B":
+      case "H":
+        return new RegisterOperand(this, width, this.home.field<"i32">("i32.load", S.R_VVVV));
+      case "F":
+        return this.reg(spec.fixed, width);
+      case "S":
+        return new NumberOperand(this, spec.fixed >= 0 ? K32(spec.fixed) : this.#field16(S.R_REG));
+      case "C":
+      case "D":
+        return new NumberOperand(this, this.#field16(S.R_REG));
+      case "T":
+        return new NumberOperand(this, this.#field16(S.R_RM));
+      case "I":
+        return new ValueOperand(width, () => this.#imm(width, spec));
+      case "1":
+        return new ValueOperand(width, () => K64(1));
+      case "X":
+        return this.stringOperand("source", width);
+      case "Y":
+        return this.stringOperand("destination", width);
+      default:
+        return new MissingOperand(this.form);
+    }
+  }
+
+  #imm(width: number, spec: OperandSpec): I64 {
+    const w = Math.max(width, spec.signed ? this.#signedWidth() : 0);
+    return this.f.let(i64.and(this.home.field<"i64">("i64.load", S.R_IMM), maskOf(w)));
+  }
+
+  #signedWidth(): number {
+    const first = this.form.operands[0];
+    return first.code === "I" ? this.opsize : widthOf(first, this.opsize);
+  }
+
+  imm(): I64 {
+    return this.f.let(this.home.field<"i64">("i64.load", S.R_IMM));
+  }
+
+  reg(n: number, width: Width): Operand {
+    const high = width === 8 && n >= 4;
+    return new RegisterOperand(this, width, K32(S.GPR + (high ? (n - 4) * 8 + 1 : n * 8)));
+  }
+
+  stringOperand(which: "source" | "destination", width: Width): Operand {
+    const source = which === "source";
+    const am = source ? this.shape.am : this.shape.destinationMode;
+    const seg = source ? this.#field16(S.R_SEG) : K32(am === shapes.AM_BASE32 ? S.SEG + S.FLAT * S.SEG_SIZE : S.SEG);
+    return new MemoryOperand(this, width, am, seg, () => this.reg(source ? 6 : 7, this.asize).read(), false);
+  }
+
+  memory(offset: I64, width: Width): Operand {
+    const at = this.f.let(offset);
+    return new MemoryOperand(this, width, this.shape.am, this.#field16(S.R_SEG), () => at);
+  }
+
+  stackMemory(offset: I64, width: Width): Operand {
+    const at = this.f.let(offset);
+    return new MemoryOperand(this, width, this.shape.stackMode, K32(S.SEG + S.SS * S.SEG_SIZE), () => at);
+  }
+
+  #effective(): I64 {
+    const { home } = this;
+    if (this.form.operands.some((o) => o.code === "O")) return home.field<"i64">("i64.load", S.R_IMM);
+    const disp = home.field<"i64">("i64.load32_s", S.R_DISP);
+    const register = (at: number) => home.read(this.#field16(at), 64);
+    switch (this.shape.ea) {
+      case shapes.EA_DISP:
+        return disp;
+      case shapes.EA_BASE:
+        return i64.add(this.#base(register(S.R_BASE)), disp);
+      case shapes.EA_INDEX: {
+        const scaled = i64.shl(register(S.R_INDEX), home.field<"i64">("i64.load8_u", S.R_SCALE));
+        return i64.add(i64.add(this.#base(register(S.R_BASE)), scaled), disp);
+      }
+      default:
+        return i64.add(this.#nextOffset(), disp);
+    }
+  }
+
+  /** POP [RSP+…] addresses with the RSP after the pop. */
+  #base(value: I64): I64 {
+    if (!this.#popped) return value;
+    const isSp = i32.eq(this.#field16(S.R_BASE), K32(S.GPR + 4 * 8));
+    return i64.add(value, i64.extend_i32_u(i32.mul(isSp, K32(this.#popped))));
+  }
+
+  #nextOffset(): I64 {
+    const { home } = this;
+    const offset = home.field<"i32">("i32.load16_u", S.R_OFFSET), length = home.field<"i32">("i32.load8_u", S.R_LENGTH);
+    return i64.add(i64.load(K32(0), { offset: S.CODE_BASE }), i64.extend_i32_u(i32.add(offset, length)));
+  }
+
+  nextRip(): I64 {
+    return this.f.let(i64.and(this.#nextOffset(), maskOf(this.code === 64 ? 64 : 32)));
+  }
+
+  // Flags.
+
+  flags(): FlagWords {
+    return this.home.flags();
+  }
+
+  setFlags(words: FlagWords, when?: I32): void {
+    let now = words;
+    if (when) {
+      const old = this.home.flags();
+      now = {
+        res: this.f.let(this.#select(when, words.res, old.res)),
+        aux: this.f.let(this.#select(when, words.aux, old.aux)),
+      };
+    }
+    this.defer("flags", () => this.home.putFlags(now));
+  }
+
+  #select(when: I32, a: I64, b: I64): I64 {
+    const c = constantOf(when);
+    if (c !== undefined) return c ? a : b;
+    return this.f.choose(when, () => a, () => b);
+  }
+
+  condition(cc: number): I32 {
+    const w = this.flags();
+    const less = () => i32.xor(sfOf(w), ofOf(w));
+    const value = [
+      () => ofOf(w),
+      () => cfOf(w),
+      () => zfOf(w),
+      () => i32.or(cfOf(w), zfOf(w)),
+      () => sfOf(w),
+      () => pfOf(w),
+      less,
+      () => i32.or(zfOf(w), less()),
+    ][cc >> 1]();
+    return this.f.let(cc & 1 ? i32.xor(value, K32(1)) : value);
+  }
+
+  // Pending writes.
+
+  /** Puts off a state write until {@linkcode commit}; a later one with the same key replaces it. */
+  defer(key: string, emit: () => void): void {
+    const depth = this.f.depth;
+    this.#pending = this.#pending.filter((p) => !(p.key === key && p.depth >= depth));
+    this.#pending.push({ depth, key, emit });
+  }
+
+  commit(): void {
+    const depth = this.f.depth;
+    for (const p of this.#pending) p.emit();
+    this.#pending = this.#pending.filter((p) => p.depth < depth);
+    if (!this.#pending.length) this.#sp = null;
+  }
+
+  // Stack.
+
+  #stackPointer(): I64 {
+    return this.#sp ?? this.reg(4, this.stack).read();
+  }
+
+  #setStackPointer(value: I64): I64 {
+    const sp = this.f.let(i64.and(value, maskOf(this.stack)));
+    this.#sp = sp;
+    this.reg(4, this.stack).write(sp);
+    return sp;
+  }
+
+  push(value: I64, width: Width): void {
+    const v = this.f.let(value);
+    const sp = this.f.let(i64.and(i64.sub(this.#stackPointer(), K64(width / 8)), maskOf(this.stack)));
+    this.access(this.shape.stackMode, K32(S.SEG + S.SS * S.SEG_SIZE), sp, width / 8, "write").store(
+      storeName(width / 8),
+      v,
+    );
+    this.#setStackPointer(sp);
+  }
+
+  pop(width: Width): I64 {
+    const sp = this.f.let(this.#stackPointer());
+    const a = this.access(this.shape.stackMode, K32(S.SEG + S.SS * S.SEG_SIZE), sp, width / 8, "read");
+    const v = this.f.let(a.load<I64>(loadName(width / 8)));
+    this.#setStackPointer(i64.add(sp, K64(width / 8)));
+    this.#popped += width / 8;
+    return v;
+  }
+
+  // Memory.
+
+  /** Checks `bytes` bytes at `offset` of the segment whose state is at `segment`, in the way `am`. */
+  access(am: number, segment: I32, offset: I64, bytes: number, how: How): Access {
+    const { f } = this;
+    const off = f.let(offset);
+    const stack = constantOf(segment) === S.SEG + S.SS * S.SEG_SIZE;
+    let linear = off;
+    if (am === shapes.AM_SEG16 || am === shapes.AM_SEG32) {
+      const seg = f.let(segment);
+      const last = bytes === 1 ? off : i64.add(off, K64(bytes - 1));
+      const limit = i64.load(seg, { offset: how === "read" ? S.SEG_READ : S.SEG_WRITE });
+      const outside = i32.or(i64.lt_s(off, i64.load(seg, { offset: S.SEG_LOW })), i64.gt_s(last, limit));
+      f.if(outside, () => {
+        const vector = stack ? K32(12) : i32.sub(K32(13), i32.eq(seg, K32(S.SEG + S.SS * S.SEG_SIZE)));
+        this.#raise(vector, K32(0));
+      });
+      linear = f.let(i64.and(i64.add(i64.load(seg, { offset: S.SEG_BASE }), off), maskOf(32)));
+    } else if (am === shapes.AM_BASE64 || am === shapes.AM_BASE32) {
+      linear = f.let(i64.add(i64.load(segment, { offset: S.SEG_BASE }), off));
+    }
+    return new LinearAccess(this, linear, bytes, how, stack);
+  }
+
+  // Control.
+
+  branch(taken?: I32): void {
+    this.commit();
+    if (taken) this.f.if(taken, () => this.home.branch());
+    else {
+      this.#ended = true;
+      this.home.branch();
+    }
+  }
+
+  checkBranch(): void {
+    const { f, home } = this;
+    f.if(i32.eqz(home.field<"i32">("i32.load", S.R_IMM)), () => {
+      home.settle();
+      f.if(i32.eqz(f.callExpr(this.calls.checkBranch, "i32", home.record)), () => f.return(K32(0)));
+    });
+  }
+
+  checkTarget(rip: I64): void {
+    const bad = this.code === 64
+      ? i64.ne(i64.shr_s(i64.shl(rip, K64(16)), K64(16)), rip)
+      : i64.gt_u(rip, i64.load32_u(K32(0), { offset: S.SEG + S.CS * S.SEG_SIZE + S.SEG_LIMIT }));
+    this.f.if(bad, () => this.raise(13, K32(0)));
+  }
+
+  jump(rip: I64): void {
+    this.commit();
+    this.#ended = this.f.depth === 0;
+    this.home.jump(rip);
+  }
+
+  again(): void {
+    this.commit();
+    this.home.again();
+  }
+
+  raise(vector: number, errorCode: I32 = K32(-1)): void {
+    this.#ended ||= this.f.depth === 0;
+    this.#raise(K32(vector), errorCode);
+  }
+
+  #raise(vector: I32, errorCode: I32): void {
+    const { f, home } = this;
+    home.settle();
+    f.return(f.callExpr(this.calls.raise, "i32", home.record, vector, errorCode));
+  }
+
+  #prepare(args: readonly I64[]): void {
+    if (!this.home.helpers) throw new NeedsInterpreter();
+    const values = args.map((a) => this.f.let(a));
+    if (this.#pending.length) this.f.call(this.calls.begin);
+    this.commit();
+    values.forEach((a, i) => this.f.store("i64.store", K32(0), a, { offset: S.ARG + i * 8 }));
+  }
+
+  helper(name: string, ...args: I64[]): void {
+    const { f } = this;
+    this.#prepare(args);
+    this.#helped = true;
+    f.if(i32.eqz(f.callExpr(this.calls.helper(name), "i32", this.home.record)), () => f.return(K32(0)));
+  }
+
+  result(n: number): I64 {
+    return this.f.let(i64.load(K32(0), { offset: S.ARG + n * 8 }));
+  }
+
+  transfer(name: string, ...args: I64[]): void {
+    const { f } = this;
+    this.#prepare(args);
+    this.#ended ||= f.depth === 0;
+    f.returnCall(this.calls.dispatch, f.callExpr(this.calls.helper(`${name}!`), "i32", this.home.record));
+  }
+
+  support<T extends Expr>(name: string, ...args: Expr[]): T {
+    const callee = this.calls.support(name);
+    if (!callee.type.results.length) {
+      this.f.call(callee, ...args);
+      return K32(0) as Expr as T;
+    }
+    return this.f.let(this.f.callExpr(callee, callee.type.results[0], ...args)) as Expr as T;
+  }
+
+  state<T extends Expr>(name: string, address: number | I32): T {
+    const e = typeof address === "number" ? load(name, K32(0), { offset: address }) : load(name, address);
+    return this.f.let(e) as Expr as T;
+  }
+
+  setState(name: string, address: number | I32, value: Expr): void {
+    const v = this.f.let(value);
+    if (typeof address === "number") {
+      this.defer(`s${address}`, () => this.f.store(name, K32(0), v, { offset: address }));
+    } else {
+      const at = this.f.let(address);
+      this.defer(`x${this.#pending.length}`, () => this.f.store(name, at, v));
+    }
+  }
+
+  read128(o: Operand): V128 {
+    if (o.isMemory) return this.f.let(o.access(16, "read").load<V128>("v128.load"));
+    return this.f.let(load<"v128">("v128.load", o.address()));
+  }
+}
+
+/** An access that went through the software TLB. */
+class LinearAccess implements Access {
+  readonly #ok: I32;
+  readonly #host: I32;
+  readonly #low: I32;
+  readonly #high: I32;
+  readonly #code: number;
+
+  constructor(
+    readonly c: InstructionContext,
+    linear: I64,
+    readonly bytes: number,
+    readonly how: How,
+    stack: boolean,
+  ) {
+    const { f } = c;
+    const slot = i32.and(i32.wrap_i64(i64.shr_u(linear, K64(7))), K32((S.TLB_ENTRIES - 1) << 5));
+    const entry = f.let(i32.add(c.home.tlb(), slot));
+    const last = bytes === 1 ? linear : i64.add(linear, K64(bytes - 1));
+    const tag = i64.load(entry, { offset: how === "read" ? S.TLB_READ : S.TLB_WRITE });
+    this.#ok = f.let(i64.eq(tag, i64.and(last, K64(-4096))));
+    this.#low = f.let(i32.wrap_i64(linear));
+    this.#high = i32.wrap_i64(i64.shr_u(linear, K64(32)));
+    this.#host = f.let(i32.add(this.#low, i32.load(entry, { offset: S.TLB_ADDEND })));
+    this.#code = bytes | HOW[how] << 8 | (stack ? 1 << 12 : 0);
+  }
+
+  #slow(how: How): void {
+    const { f, calls, home } = this.c;
+    const code = this.#code & ~0x300 | HOW[how] << 8;
+    home.settle();
+    const result = f.let(f.callExpr(calls.slow, "i32", home.record, this.#low, this.#high, K32(code)));
+    f.if(i32.eqz(result), () => f.return(K32(0)));
+    if (how === "write") home.stored(result);
+  }
+
+  load<T extends Expr>(name: string): T {
+    const { f } = this.c;
+    const v = f.choose(
+      this.#ok,
+      () => load<ValType>(name, this.#host, { memory: RAM }),
+      () => {
+        this.#slow(this.how);
+        return load<ValType>(name, K32(0), { offset: S.SCRATCH });
+      },
+    );
+    return v as Expr as T;
+  }
+
+  store(name: string, value: Expr): void {
+    const { f } = this.c;
+    const v = f.let(value as Expr<ReturnType<typeof storeType>>);
+    f.if(this.#ok, () => f.store(name, this.#host, v, { memory: RAM }), () => {
+      f.store(name, K32(0), v, { offset: S.SCRATCH });
+      this.#slow("write");
+    });
+  }
+}
+
+/** A general, MMX or XMM register at a state address. */
+class RegisterOperand implements Operand {
+  readonly isMemory = false;
+  constructor(readonly c: InstructionContext, readonly width: Width, readonly at: I32) {}
+
+  read(): I64 {
+    return this.c.f.let(this.c.home.read(this.at, this.width));
+  }
+
+  modify(): I64 {
+    return this.read();
+  }
+
+  write(value: I64, when?: I32): void {
+    const { f, home } = this.c;
+    let v = f.let(value);
+    let width = this.width;
+    if (when) {
+      // A 32-bit register that is not written keeps its upper half.
+      if (width === 32) width = 64;
+      const old = home.read(this.at, width);
+      v = f.let(select(when, this.width === 32 ? i64.and(v, maskOf(32)) : v, old));
+    }
+    const constant = constantOf(this.at);
+    const key = constant !== undefined ? `r${constant}.${width}` : `o${this.#id()}`;
+    this.c.defer(key, () => home.write(this.at, width, v));
+  }
+
+  #id(): string {
+    const e = this.at;
+    return `${e.name}${e.imm}`;
+  }
+
+  offset(): I64 {
+    throw new TypeError(`Cannot take the offset of an operand of ${this.c.form.text}: it is a register`);
+  }
+
+  access(): Access {
+    throw new TypeError(`Cannot access an operand of ${this.c.form.text}: it is a register`);
+  }
+
+  address(): I32 {
+    return this.at;
+  }
+}
+
+/** A memory operand. */
+class MemoryOperand implements Operand {
+  readonly isMemory = true;
+  #access: Access | null = null;
+  #offset: I64 | null = null;
+
+  constructor(
+    readonly c: InstructionContext,
+    readonly width: Width,
+    readonly am: number,
+    readonly segment: I32,
+    readonly effective: () => I64,
+    /** Whether the address is the same each time it is asked for: not so for strings. */
+    readonly fixed: boolean = true,
+  ) {}
+
+  offset(): I64 {
+    const make = () => this.c.f.let(i64.and(this.effective(), maskOf(shapes.AM_SIZE[this.am])));
+    if (!this.fixed) return make();
+    return this.#offset ??= make();
+  }
+
+  access(bytes: number, how: How, displacement?: I64): Access {
+    let off = this.offset();
+    if (displacement) off = i64.and(i64.add(off, displacement), maskOf(shapes.AM_SIZE[this.am]));
+    return this.c.access(this.am, this.segment, off, bytes, how);
+  }
+
+  read(): I64 {
+    return this.c.f.let(this.access(this.width / 8, "read").load<I64>(loadName(this.width / 8)));
+  }
+
+  modify(): I64 {
+    this.#access = this.access(this.width / 8, "modify");
+    return this.c.f.let(this.#access.load<I64>(loadName(this.width / 8)));
+  }
+
+  write(value: I64): void {
+    const v = this.c.f.let(value);
+    (this.#access ?? this.access(this.width / 8, "write")).store(storeName(this.width / 8), v);
+  }
+
+  address(): I32 {
+    throw new TypeError(`Cannot take the state address of an operand of ${this.c.form.text}: it is memory`);
+  }
+}
+
+/** A segment, control, debug or x87 register: known by its number. */
+class NumberOperand implements Operand {
+  readonly isMemory = false;
+  readonly width = 16;
+  constructor(readonly c: InstructionContext, readonly number: I32) {}
+  read(): I64 {
+    return this.c.f.let(i64.extend_i32_u(this.number));
+  }
+  modify(): I64 {
+    return this.read();
+  }
+  write(): void {
+    throw new TypeError(`Cannot write an operand of ${this.c.form.text} directly`);
+  }
+  offset(): I64 {
+    throw new TypeError(`Cannot take the offset of an operand of ${this.c.form.text}: it is a register`);
+  }
+  access(): Access {
+    throw new TypeError(`Cannot access an operand of ${this.c.form.text}: it is a register`);
+  }
+  address(): I32 {
+    return this.number;
+  }
+}
+
+/** An immediate. */
+class ValueOperand implements Operand {
+  readonly isMemory = false;
+  constructor(readonly width: Width, readonly value: () => I64) {}
+  read(): I64 {
+    return this.value();
+  }
+  modify(): I64 {
+    return this.value();
+  }
+  write(): void {
+    throw new TypeError("Cannot write an immediate");
+  }
+  offset(): I64 {
+    throw new TypeError("Cannot take the offset of an immediate");
+  }
+  access(): Access {
+    throw new TypeError("Cannot access an immediate");
+  }
+  address(): I32 {
+    throw new TypeError("Cannot take the address of an immediate");
+  }
+}
+
+/** What stands where a form has no operand. */
+class MissingOperand implements Operand {
+  readonly isMemory = false;
+  readonly width = 32;
+  constructor(readonly form: Form) {}
+  #no(): never {
+    throw new TypeError(`Cannot use an operand of ${this.form.mnemonic} ${this.form.text}: it has none there`);
+  }
+  read(): I64 {
+    return this.#no();
+  }
+  modify(): I64 {
+    return this.#no();
+  }
+  write(): void {
+    this.#no();
+  }
+  offset(): I64 {
+    return this.#no();
+  }
+  access(): Access {
+    return this.#no();
+  }
+  address(): I32 {
+    return this.#no();
+  }
+}

@@ -1,0 +1,318 @@
+/**
+ * The processor's way to memory outside emitted code: filling the software TLB, accesses that miss it, memory-mapped
+ * I/O, physical accesses of the page walker.
+ *
+ * An instruction that meets memory-mapped I/O is given up, RUN ends, and the next RUN executes it again from its start
+ * with what it had read before at hand: instructions commit nothing before their last memory access.
+ * @module
+ */
+import { GuestFault, WALK_EXECUTE, WALK_USER, WALK_WRITE } from "../x86/machine.ts";
+import { MODE_CODE, MODE_USER } from "../x86/mode.ts";
+import * as S from "../x86/state.ts";
+import { walk, WALKED_WRITABLE, type WalkResult } from "../x86/system/paging.ts";
+import type { Machine } from "../x86/machine.ts";
+import type { Ram } from "./ram.ts";
+
+/** Thrown to leave an instruction that cannot go on before the host program has answered. */
+export const LEAVE: unique symbol = Symbol("leave");
+
+/** #SS, #GP, #PF. */
+const SS_FAULT = 12, GP_FAULT = 13, PF_FAULT = 14;
+const CR0_PG = 0x8000_0000;
+const LOG_MAX = 64;
+
+/** Bytes of the processor's own memory: state, TLBs, decoded records; untouched pages cost nothing. */
+const CPU_PAGES = 1024;
+
+/** State views, TLB and slow accesses. */
+export abstract class MemoryUnit {
+  /** Memory 0 of all emitted modules. */
+  readonly cpuMemory: WebAssembly.Memory = new WebAssembly.Memory({ initial: CPU_PAGES, maximum: CPU_PAGES });
+  readonly u8: Uint8Array = new Uint8Array(this.cpuMemory.buffer);
+  readonly u16: Uint16Array = new Uint16Array(this.cpuMemory.buffer);
+  readonly i32: Int32Array = new Int32Array(this.cpuMemory.buffer);
+  readonly u32: Uint32Array = new Uint32Array(this.cpuMemory.buffer);
+  readonly u64: BigUint64Array = new BigUint64Array(this.cpuMemory.buffer);
+
+  readonly #walk: WalkResult = { error: 0, flags: 0 };
+  /** Arena address that the last translation led to, or −1 for none; valid with {@linkcode physical}. */
+  #place = -1;
+  #writable = false;
+  #faultLow = 0;
+  #faultHigh = 0;
+
+  // Instruction fetch translations, by linear page and user bit.
+  readonly #fetchTag: Float64Array = new Float64Array(256).fill(NaN);
+  readonly #fetchPlace: Float64Array = new Float64Array(256);
+
+  // What memory-mapped I/O the current instruction has done so far.
+  #logCount = 0;
+  #logIndex = 0;
+  readonly #log: Uint8Array = new Uint8Array(LOG_MAX * 8);
+  #logAt = -1;
+  #logLow = 0;
+  #logHigh = 0;
+  #mmioPending = false;
+
+  /** The same 8192 bytes as the vCPU's `mmap`. */
+  abstract readonly shared: Uint8Array;
+  abstract readonly sharedView: DataView;
+
+  constructor(readonly ram: Ram) {}
+
+  abstract instructions(): number;
+  /** Tells all processors of the machine that decoded code in an arena page was overwritten. */
+  abstract codeWritten(place: number): void;
+  /** Ends RUN with this exit reason. */
+  abstract exit(reason: number): void;
+  /** This object as the system helpers see it. */
+  protected abstract get machine(): Machine;
+
+  // Linear addresses.
+
+  /** The number for a 64-bit linear address in two halves; NaN if it is not canonical. */
+  linearOf(low: number, high: number): number {
+    if ((this.i32[S.KEY >> 2] & MODE_CODE) !== 2) return low >>> 0;
+    if (((high << 16) >> 16) !== (high | 0)) return NaN;
+    return (high | 0) * 0x1_0000_0000 + (low >>> 0);
+  }
+
+  /** The linear address behind `linear + n`. */
+  #advance(linear: number, n: number): number {
+    const next = linear + n;
+    if ((this.i32[S.KEY >> 2] & MODE_CODE) !== 2) return next >= 0x1_0000_0000 ? next - 0x1_0000_0000 : next;
+    return next;
+  }
+
+  /** Puts the address of the last page fault into CR2: once more after a helper was rolled back. */
+  protected faultAddress(): void {
+    this.i32[S.CR2 >> 2] = this.#faultLow;
+    this.i32[(S.CR2 >> 2) + 1] = this.#faultHigh;
+  }
+
+  get #user(): boolean {
+    return (this.i32[S.KEY >> 2] & MODE_USER) !== 0;
+  }
+
+  /** Physical address for a linear one; faults with #PF. `#writable` tells whether a TLB entry may allow writes. */
+  #translate(linear: number, access: number): number {
+    if (!(this.u32[S.CR0 >> 2] & CR0_PG)) {
+      this.#writable = true;
+      return linear;
+    }
+    const page = walk(this.machine, linear, access, this.#walk);
+    if (page < 0) {
+      this.#faultLow = linear % 0x1_0000_0000 | 0;
+      this.#faultHigh = Math.floor(linear / 0x1_0000_0000);
+      this.faultAddress();
+      throw new GuestFault(PF_FAULT, this.#walk.error);
+    }
+    this.#writable = (this.#walk.flags & WALKED_WRITABLE) !== 0;
+    return page + offsetOf(linear);
+  }
+
+  /** Translates and finds the memory behind it in `#place`; fills the TLB of the current view if asked. */
+  #resolve(linear: number, access: number, fill: boolean): number {
+    const physical = this.#translate(linear, access);
+    const range = this.ram.lookup(physical);
+    if (range === null) {
+      this.#place = -1;
+      return physical;
+    }
+    const place = range.place + (physical - range.gpa);
+    this.#place = place;
+    if (access & WALK_WRITE) this.ram.markDirty(range, place);
+    if (!fill) return physical;
+    const offset = offsetOf(linear), base = linear - offset, page = place - offset;
+    const e = this.u32[S.TLB_VIEW >> 2] + ((linear % 0x1_0000_0000 >>> 12) & (S.TLB_ENTRIES - 1)) * 32;
+    const writable = this.#writable && this.ram.code[page / 4096] === 0 &&
+      (!range.log || this.ram.isDirty(range, place));
+    const { i32 } = this;
+    const low = base % 0x1_0000_0000 | 0, high = Math.floor(base / 0x1_0000_0000);
+    i32[(e + S.TLB_READ) >> 2] = low;
+    i32[(e + S.TLB_READ + 4) >> 2] = high;
+    i32[(e + S.TLB_WRITE) >> 2] = writable ? low : 1;
+    i32[(e + S.TLB_WRITE + 4) >> 2] = writable ? high : 0;
+    i32[(e + S.TLB_ADDEND) >> 2] = page - low | 0;
+    return physical;
+  }
+
+  /** Forgets all translations. */
+  flushTlb(_includingGlobal: boolean): void {
+    this.u8.fill(0xff, S.TLB, S.TLB + S.TLB_VIEWS * S.TLB_SIZE);
+    this.#fetchTag.fill(NaN);
+    this.flushJumps();
+  }
+
+  /** Forgets the jump cache. */
+  flushJumps(): void {
+    this.u8.fill(0xff, S.JUMP_CACHE, S.JUMP_CACHE + S.JUMP_ENTRIES * 16);
+  }
+
+  /** Forgets one linear page. */
+  flushPage(linear: number): void {
+    const index = (linear % 0x1_0000_0000 >>> 12) & (S.TLB_ENTRIES - 1);
+    for (let view = 0; view < S.TLB_VIEWS; view++) {
+      const e = S.TLB + view * S.TLB_SIZE + index * 32;
+      this.u8.fill(0xff, e, e + 16);
+    }
+    this.#fetchTag.fill(NaN);
+    this.flushJumps();
+  }
+
+  /** Withdraws write permission for an arena page from all TLB views: it now holds decoded code. */
+  protectPage(place: number): void {
+    const { i32 } = this;
+    for (let e = S.TLB; e < S.TLB + S.TLB_VIEWS * S.TLB_SIZE; e += 32) {
+      const low = i32[(e + S.TLB_WRITE) >> 2];
+      if (low & 1) continue;
+      if (((low + i32[(e + S.TLB_ADDEND) >> 2]) >>> 0) === place) i32[(e + S.TLB_WRITE) >> 2] = 1;
+    }
+  }
+
+  // Accesses that miss the TLB.
+
+  /** Loads to or stores from SCRATCH. Throws GuestFault or LEAVE. */
+  accessSlow(linear: number, size: number, write: boolean, modify: boolean, user: boolean, fill: boolean): void {
+    const access = (write || modify ? WALK_WRITE : 0) | (user ? WALK_USER : 0);
+    const first = Math.min(size, 4096 - offsetOf(linear));
+    if (first === size) {
+      const physical = this.#resolve(linear, access, fill);
+      this.#part(physical, this.#place, size, 0, write);
+      return;
+    }
+    const physical1 = this.#resolve(linear, access, fill), place1 = this.#place;
+    const second = this.#advance(linear, first);
+    const physical2 = this.#resolve(second, access, fill), place2 = this.#place;
+    this.#part(physical1, place1, first, 0, write);
+    this.#part(physical2, place2, size - first, first, write);
+  }
+
+  #part(physical: number, place: number, length: number, at: number, write: boolean): void {
+    const scratch = S.SCRATCH + at;
+    if (place < 0) {
+      for (let done = 0; done < length; done += 8) {
+        this.#mmio(physical + done, Math.min(8, length - done), scratch + done, write);
+      }
+      return;
+    }
+    const { u8 } = this, ram = this.ram.u8;
+    if (write) {
+      for (let i = 0; i < length; i++) ram[place + i] = u8[scratch + i];
+      if (this.ram.code[Math.floor(place / 4096)] !== 0) this.codeTouched(place, length);
+    } else for (let i = 0; i < length; i++) u8[scratch + i] = ram[place + i];
+  }
+
+  /** A write hit a page that holds decoded code. */
+  abstract codeTouched(place: number, length: number): void;
+
+  #mmio(physical: number, length: number, scratch: number, write: boolean): void {
+    const now = this.instructions(), { i32, u8 } = this;
+    const low = i32[(S.GPR + 8) >> 2], high = i32[(S.GPR + 12) >> 2];
+    if (this.#logAt !== now || this.#logLow !== low || this.#logHigh !== high) {
+      this.#logAt = now;
+      this.#logLow = low;
+      this.#logHigh = high;
+      this.#logCount = this.#logIndex = 0;
+    }
+    const i = this.#logIndex++;
+    if (i < this.#logCount) {
+      if (!write) u8.set(this.#log.subarray(i * 8, i * 8 + length), scratch);
+      return;
+    }
+    const v = this.sharedView, { shared } = this;
+    v.setUint32(32, physical % 0x1_0000_0000, true);
+    v.setUint32(36, physical / 0x1_0000_0000, true);
+    for (let k = 0; k < 8; k++) shared[40 + k] = write && k < length ? u8[scratch + k] : 0;
+    v.setUint32(48, length, true);
+    shared[52] = write ? 1 : 0;
+    this.#mmioPending = true;
+    this.exit(6);
+    throw LEAVE;
+  }
+
+  /** Takes the host program's answer to the last MMIO exit; called when RUN begins. */
+  protected completeMmio(): void {
+    this.#logIndex = 0;
+    if (!this.#mmioPending) return;
+    this.#mmioPending = false;
+    this.#log.set(this.shared.subarray(40, 48), Math.min(this.#logCount, LOG_MAX - 1) * 8);
+    this.#logCount++;
+  }
+
+  /** Forgets what the current instruction did: the host program set other registers. */
+  protected forgetMmio(): void {
+    this.#logAt = -1;
+    this.#mmioPending = false;
+  }
+
+  // For the system helpers.
+
+  /** Reads 1, 2 or 4 bytes. */
+  read(linear: number, size: number, user: boolean): number {
+    this.accessSlow(linear, size, false, false, user, false);
+    const { u8 } = this, s = S.SCRATCH;
+    if (size === 1) return u8[s];
+    if (size === 2) return this.u16[s >> 1];
+    return this.u32[s >> 2];
+  }
+
+  /** Writes 1, 2 or 4 bytes. */
+  write(linear: number, size: number, value: number, user: boolean): void {
+    if (size === 1) this.u8[S.SCRATCH] = value;
+    else if (size === 2) this.u16[S.SCRATCH >> 1] = value;
+    else this.i32[S.SCRATCH >> 2] = value;
+    this.accessSlow(linear, size, true, false, user, false);
+  }
+
+  /** Faults as a write of `size` bytes would. */
+  probeWrite(linear: number, size: number, user: boolean): void {
+    const access = WALK_WRITE | (user ? WALK_USER : 0);
+    this.#translate(linear, access);
+    if (offsetOf(linear) + size > 4096) this.#translate(this.#advance(linear, size - 1), access);
+  }
+
+  /** Reads a word of physical memory. */
+  readPhysical(address: number): number {
+    const range = this.ram.lookup(address);
+    return range === null ? 0xffff_ffff : this.ram.u32[(range.place + (address - range.gpa)) >>> 2];
+  }
+
+  /** Writes a word of physical memory. */
+  writePhysical(address: number, value: number): void {
+    const range = this.ram.lookup(address);
+    if (range === null) return;
+    const place = range.place + (address - range.gpa);
+    this.ram.u32[place >>> 2] = value;
+    this.ram.markDirty(range, place);
+    if (this.ram.code[Math.floor(place / 4096)] !== 0) this.codeTouched(place, 4);
+  }
+
+  // Instruction fetch.
+
+  /**
+   * Arena address of the code at `linear`; faults with #PF.
+   * @returns −1 where there is no memory.
+   */
+  fetchPlace(linear: number): number {
+    const user = this.#user;
+    const offset = offsetOf(linear), tag = (linear - offset) + (user ? 1 : 0);
+    const slot = (linear % 0x1_0000_0000 >>> 12) & 255;
+    if (this.#fetchTag[slot] === tag) return this.#fetchPlace[slot] + offset;
+    this.#resolve(linear, WALK_EXECUTE | (user ? WALK_USER : 0), false);
+    if (this.#place < 0) return -1;
+    this.#fetchTag[slot] = tag;
+    this.#fetchPlace[slot] = this.#place - offset;
+    return this.#place;
+  }
+
+  /** Raises the fault of an address that is not canonical. */
+  nonCanonical(stack: boolean): never {
+    throw new GuestFault(stack ? SS_FAULT : GP_FAULT, 0);
+  }
+}
+
+/** The offset in its page of a linear address, which may be negative. */
+export function offsetOf(linear: number): number {
+  return (linear % 0x1_0000_0000) & 4095;
+}
