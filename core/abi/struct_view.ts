@@ -69,6 +69,7 @@ export abstract class StructView {
   #parts: Map<string, unknown> | undefined;
 
   /**
+   * Stands on given bytes, or on fresh ones with initial values.
    * @param layout The structure.
    * @param source Bytes to stand on, or initial values.
    * @param offset Where in the given bytes the structure begins.

@@ -274,8 +274,9 @@ export class CodeCache {
     m.u16[(at + S.R_BASE) >> 1] = d.memory && d.base >= 0 ? S.GPR + d.base * 8 : S.ZERO;
     m.u16[(at + S.R_INDEX) >> 1] = d.memory && d.index >= 0 ? S.GPR + d.index * 8 : S.ZERO;
     m.i32[(at + S.R_DISP) >> 2] = d.disp;
-    // In 64-bit mode only FS and GS have a base.
-    const segment = (mode & MODE_CODE) === 2 && d.segment < S.FS ? S.FLAT : d.segment;
+    // In 64-bit mode only FS and GS have a base; that SS is meant still decides which fault a bad address gives.
+    const flat = (mode & MODE_CODE) === 2 && d.segment < S.FS && (d.segment !== S.SS || d.asize !== 64);
+    const segment = flat ? S.FLAT : d.segment;
     m.u16[(at + S.R_SEG) >> 1] = S.SEG + segment * S.SEG_SIZE;
     m.u8[at + S.R_SCALE] = d.scale;
     m.i32[(at + S.R_IMM) >> 2] = d.immLow;

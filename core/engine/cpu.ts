@@ -34,6 +34,8 @@ const DR6_BS = 0x4000;
 /** Most instructions handed to emitted code at once: the budget is an i32. */
 const SLICE = 0x3fff_ffff;
 const REP_CHUNK = 4096;
+/** Where the lower half of the canonical addresses ends. */
+const CANONICAL_END = 0x8000_0000_0000;
 /** Instructions between two samples of where the time goes. */
 const SAMPLE = 20_000;
 /** hw.hardware_exit_reason of KVM_EXIT_UNKNOWN: an instruction was fetched where there is no memory. */
@@ -146,7 +148,9 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     this.#sync(record);
     try {
       const linear = this.linearOf(low, high);
-      if (Number.isNaN(linear)) this.nonCanonical((how & 0x1000) !== 0);
+      if (Number.isNaN(linear) || linear + (how & 0xff) > CANONICAL_END) {
+        this.nonCanonical((how & 0x1000) !== 0 || this.segment === S.SEG + S.SS * S.SEG_SIZE);
+      }
       const kind = how >> 8 & 3;
       this.accessSlow(linear, how & 0xff, kind === 1, kind === 2, (this.i32[S.KEY >> 2] & 16) !== 0, true);
       if (!this.#codeChanged) return 1;

@@ -181,8 +181,8 @@ export abstract class MemoryUnit {
       this.#part(physical, this.#place, size, 0, write);
       return;
     }
-    const physical1 = this.#resolve(linear, access, fill), place1 = this.#place;
     const second = this.#advance(linear, first);
+    const physical1 = this.#resolve(linear, access, fill), place1 = this.#place;
     const physical2 = this.#resolve(second, access, fill), place2 = this.#place;
     this.#part(physical1, place1, first, 0, write);
     this.#part(physical2, place2, size - first, first, write);

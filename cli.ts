@@ -1,0 +1,21 @@
+/**
+ * The command `kvm12`: runs raw images on the software engine or on `/dev/kvm`.
+ *
+ *     deno run --allow-read=IMAGE cli.ts run IMAGE
+ *
+ * @module
+ */
+
+import { main } from "./cli/main.ts";
+
+if (import.meta.main) {
+  Deno.exit(
+    await main(Deno.args, {
+      stdout: Deno.stdout,
+      stderr: Deno.stderr,
+      get stdin(): ReadableStream<Uint8Array> {
+        return Deno.stdin.readable;
+      },
+    }),
+  );
+}

@@ -1,0 +1,340 @@
+/**
+ * The options of the program, and what they mean.
+ * @module
+ */
+
+import { DEBUG_EXIT_PORT } from "../devices/debug_exit.ts";
+import { KVM_ALIAS_SLOTS, KVM_MEMORY_SLOTS, PAGE_SIZE } from "../mod.ts";
+import type { GuestMode } from "../guests/image.ts";
+import { type Arguments, type OptionRow, parseArguments } from "./arguments.ts";
+import { usageError } from "./errors.ts";
+import { parseBigint, parseKeys, parseNumber, parseSeconds } from "./values.ts";
+
+/** The engines to choose from. */
+export type BackendChoice = "soft" | "kvm" | "auto";
+
+const DEFAULT_MEMORY = 16 * 2 ** 20;
+const MAX_ADDRESS = Number.MAX_SAFE_INTEGER;
+
+const BACKEND: OptionRow = {
+  name: "backend",
+  value: "soft|kvm|auto",
+  help:
+    "the engine: soft (the default) needs no permission, kvm is /dev/kvm and needs --allow-ffi, auto takes kvm if it can",
+};
+const HELP: OptionRow = { name: "help", short: "h", help: "print this" };
+
+/** The options of `kvm12 run`. */
+export const RUN_OPTIONS: readonly OptionRow[] = [
+  {
+    name: "load",
+    value: "ADDRESS",
+    help: "IMAGE is a flat binary for this address; the default is 0x1000 in real mode, otherwise 0x100000",
+  },
+  { name: "entry", value: "ADDRESS", help: "where a flat binary begins, if not at its first byte" },
+  { name: "mode", value: "real|protected|long", help: "the mode in which a flat binary begins; real" },
+  { name: "reg", value: "NAME=VALUE", repeat: true, help: "a register at the beginning, rax to r15 or rflags" },
+  BACKEND,
+  {
+    name: "memory",
+    short: "m",
+    value: "SIZE",
+    help: "memory from address 0 on, as slot 0; 16M unless a --region has address 0 or slot 0",
+  },
+  {
+    name: "region",
+    value: "gpa=N,size=N[,slot=N][,log-dirty][,file=PATH]",
+    repeat: true,
+    help: "more memory, with the contents of a file if there is one",
+  },
+  {
+    name: "alias",
+    value: "gpa=N,size=N,target=N[,slot=N]",
+    repeat: true,
+    help: "show the memory at target a second time, at gpa",
+  },
+  {
+    name: "cpuid",
+    value: "LEAF=EAX,EBX,ECX,EDX | FILE.json",
+    repeat: true,
+    help: 'what CPUID answers, and nothing else then; a file holds a list of {"function", "eax", "ebx", "ecx", "edx"}',
+  },
+  { name: "serial", value: "stdio|file:PATH|null", help: "where COM1 leads; stdio" },
+  {
+    name: "debug-exit",
+    value: "PORT",
+    optional: true,
+    help: `writing v to this port ends the program with (v<<1)|1; 0x${
+      DEBUG_EXIT_PORT.toString(16)
+    } unless another is given`,
+  },
+  { name: "timeout", value: "SECONDS", help: "end the program with 124 after so long" },
+  { name: "trace", value: "exits", help: "print a line for each exit of the guest, on stderr" },
+  { name: "stats", help: "print times and counts at the end, on stderr" },
+  HELP,
+];
+
+/** The options of `kvm12 info`. */
+export const INFO_OPTIONS: readonly OptionRow[] = [BACKEND, HELP];
+
+/** The options of `kvm12` itself. */
+export const MAIN_OPTIONS: readonly OptionRow[] = [HELP, { name: "version", help: "print the version" }];
+
+/** Memory to be made. */
+export interface RegionOption {
+  /** Its slot. */
+  readonly slot: number;
+  /** Guest-physical address. */
+  readonly base: number;
+  /** Bytes. */
+  readonly size: number;
+  /** Whether writes are recorded. */
+  readonly logDirty: boolean;
+  /** A file with its contents. */
+  readonly file?: string;
+}
+
+/** An alias to be made. */
+export interface AliasOption {
+  /** Its slot. */
+  readonly slot: number;
+  /** Guest-physical address. */
+  readonly base: number;
+  /** Bytes. */
+  readonly size: number;
+  /** Guest-physical address of the memory shown. */
+  readonly target: number;
+}
+
+/** A CPUID leaf. */
+export interface CpuidLeaf {
+  /** Which leaf. */
+  readonly function: number;
+  /** EAX. */
+  readonly eax: number;
+  /** EBX. */
+  readonly ebx: number;
+  /** ECX. */
+  readonly ecx: number;
+  /** EDX. */
+  readonly edx: number;
+}
+
+/** Where COM1 leads. */
+export type SerialOption = { readonly kind: "stdio" | "null" } | { readonly kind: "file"; readonly path: string };
+
+/** `kvm12 run`, understood. */
+export interface RunCommand {
+  /** Path of the image. */
+  readonly image: string;
+  /** How a flat binary is entered; none: it is a boot sector. */
+  readonly flat?: { readonly mode: GuestMode; readonly load?: number; readonly entry?: number };
+  /** Registers at the beginning, by name. */
+  readonly registers: ReadonlyMap<RegisterName, bigint>;
+  /** The engine. */
+  readonly backend: BackendChoice;
+  /** Memory, by slot. */
+  readonly regions: readonly RegionOption[];
+  /** Aliases, by slot. */
+  readonly aliases: readonly AliasOption[];
+  /** CPUID leaves and files of them, in the order of the command line. */
+  readonly cpuid: readonly (CpuidLeaf | string)[];
+  /** Where COM1 leads. */
+  readonly serial: SerialOption;
+  /** The port of debug-exit. */
+  readonly debugExit?: number;
+  /** Seconds until the end. */
+  readonly timeout?: number;
+  /** Whether each exit is to be printed. */
+  readonly trace: boolean;
+  /** Whether times and counts are to be printed. */
+  readonly stats: boolean;
+}
+
+const REGISTER_NAMES = [
+  ...["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rsp", "rbp"] as const,
+  ...["r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rflags"] as const,
+] as const;
+
+/** A register that `--reg` can set. */
+export type RegisterName = typeof REGISTER_NAMES[number];
+
+/**
+ * Understands the arguments of `kvm12 run`.
+ * @param args What follows `run`.
+ * @returns The command, or `"help"`.
+ * @throws CliError The call is wrong.
+ */
+export function parseRun(args: readonly string[]): RunCommand | "help" {
+  const parsed = parseArguments(args, RUN_OPTIONS);
+  if (parsed.values.has("help")) return "help";
+  const one = (name: string): string | undefined => parsed.values.get(name)?.[0];
+  const all = (name: string): readonly string[] => parsed.values.get(name) ?? [];
+  const mode = choice("--mode", one("mode") ?? "real", ["real", "protected", "long"]);
+  const address = (name: string): number | undefined => {
+    const text = one(name);
+    return text === undefined ? undefined : parseNumber(`--${name}`, text, { max: MAX_ADDRESS });
+  };
+  const isFlat = ["load", "entry", "mode"].some((name) => parsed.values.has(name));
+  const debugExit = one("debug-exit");
+  const timeout = one("timeout");
+  const trace = one("trace");
+  if (trace !== undefined) choice("--trace", trace, ["exits"]);
+  const command: Omit<RunCommand, "image"> = {
+    flat: isFlat ? { mode, load: address("load"), entry: address("entry") } : undefined,
+    registers: new Map(all("reg").map(parseRegister)),
+    backend: parseBackend(parsed),
+    regions: parseRegions(one("memory"), all("region")),
+    aliases: parseAliases(all("alias")),
+    cpuid: all("cpuid").map(parseCpuid),
+    serial: parseSerial(one("serial") ?? "stdio"),
+    debugExit: debugExit === undefined
+      ? undefined
+      : debugExit === ""
+      ? DEBUG_EXIT_PORT
+      : parseNumber("--debug-exit", debugExit, { max: 0xfffc }),
+    timeout: timeout === undefined ? undefined : parseSeconds("--timeout", timeout),
+    trace: trace !== undefined,
+    stats: parsed.values.has("stats"),
+  };
+  if (parsed.positional.length !== 1) {
+    throw usageError(
+      parsed.positional.length === 0
+        ? "Cannot run: no IMAGE is given; see --help"
+        : `Cannot run: one IMAGE is wanted, and these are ${parsed.positional.length}: ${parsed.positional.join(", ")}`,
+    );
+  }
+  return { image: parsed.positional[0], ...command };
+}
+
+/**
+ * Understands the arguments of `kvm12 info`.
+ * @param args What follows `info`.
+ * @returns The engine to ask, or `"help"`.
+ * @throws CliError The call is wrong.
+ */
+export function parseInfo(args: readonly string[]): { readonly backend: BackendChoice } | "help" {
+  const parsed = parseArguments(args, INFO_OPTIONS);
+  if (parsed.values.has("help")) return "help";
+  if (parsed.positional.length > 0) throw usageError(`Cannot use '${parsed.positional[0]}': info takes no file`);
+  return { backend: parseBackend(parsed) };
+}
+
+function choice<T extends string>(option: string, value: string, allowed: readonly T[]): T {
+  const found = allowed.find((each) => each === value);
+  if (found === undefined) throw usageError(`Cannot use '${value}' for ${option}: it must be ${allowed.join(" or ")}`);
+  return found;
+}
+
+function parseBackend({ values }: Arguments): BackendChoice {
+  return choice("--backend", values.get("backend")?.[0] ?? "soft", ["soft", "kvm", "auto"]);
+}
+
+function parseRegister(text: string): [RegisterName, bigint] {
+  const at = text.indexOf("=");
+  if (at < 0) throw usageError(`Cannot use '${text}' for --reg: it must be NAME=VALUE`);
+  const name = choice("--reg", text.slice(0, at).toLowerCase(), REGISTER_NAMES);
+  return [name, parseBigint(`--reg ${name}`, text.slice(at + 1), { max: (1n << 64n) - 1n })];
+}
+
+function parseRegions(memory: string | undefined, texts: readonly string[]): RegionOption[] {
+  const slotRange = { max: KVM_MEMORY_SLOTS - 1 };
+  const lists = texts.map((text) => {
+    const list = { keys: ["gpa", "size", "slot", "file"], flags: ["log-dirty"], required: ["gpa", "size"] };
+    return parseKeys("--region", text, list);
+  });
+  const given = lists.map((keys) => ({
+    slot: keys.has("slot") ? parseNumber("a region's slot", keys.get("slot")!, slotRange) : undefined,
+    base: parsePages("a region's gpa", keys.get("gpa")!, 0),
+    size: parsePages("a region's size", keys.get("size")!, 1),
+    logDirty: keys.has("log-dirty"),
+    file: keys.get("file"),
+  }));
+  const wantsDefault = memory !== undefined || !given.some(({ base, slot }) => base === 0 || slot === 0);
+  const size = memory === undefined ? DEFAULT_MEMORY : parsePages("--memory", memory, 1);
+  const main = wantsDefault ? [{ slot: 0, base: 0, size, logDirty: false }] : [];
+  const regions = assignSlots<RegionOption>("--region", [...main, ...given], KVM_MEMORY_SLOTS);
+  for (const [index, one] of regions.entries()) {
+    const other = regions.find((each, n) =>
+      n < index && one.base < each.base + each.size && each.base < one.base + one.size
+    );
+    if (other !== undefined) throw usageError(`Cannot use --region: ${describe(one)} overlaps ${describe(other)}`);
+  }
+  return regions;
+}
+
+function parseAliases(texts: readonly string[]): AliasOption[] {
+  const lists = texts.map((text) =>
+    parseKeys("--alias", text, { keys: ["gpa", "size", "target", "slot"], required: ["gpa", "size", "target"] })
+  );
+  const given = lists.map((keys) => ({
+    slot: keys.has("slot")
+      ? parseNumber("an alias's slot", keys.get("slot")!, { max: KVM_ALIAS_SLOTS - 1 })
+      : undefined,
+    base: parsePages("an alias's gpa", keys.get("gpa")!, 0),
+    size: parsePages("an alias's size", keys.get("size")!, 1),
+    target: parsePages("an alias's target", keys.get("target")!, 0),
+  }));
+  return assignSlots<AliasOption>("--alias", given, KVM_ALIAS_SLOTS);
+}
+
+/** A multiple of the page size, at least `min` pages. */
+function parsePages(what: string, text: string, min: number): number {
+  const value = parseNumber(what, text, { min: min * PAGE_SIZE, max: MAX_ADDRESS });
+  if (value % PAGE_SIZE !== 0) {
+    throw usageError(`Cannot use '${text}' as ${what}: it is not a multiple of ${PAGE_SIZE}`);
+  }
+  return value;
+}
+
+/** Gives those without a slot the lowest free ones. */
+function assignSlots<T extends { readonly slot: number }>(
+  option: string,
+  given: readonly (Omit<T, "slot"> & { readonly slot: number | undefined })[],
+  count: number,
+): T[] {
+  const taken = new Set<number>();
+  for (const { slot } of given) {
+    if (slot === undefined) continue;
+    if (taken.has(slot)) throw usageError(`Cannot use ${option}: slot ${slot} is given twice`);
+    taken.add(slot);
+  }
+  return given.map((each) => {
+    let slot = each.slot;
+    if (slot === undefined) {
+      slot = 0;
+      while (taken.has(slot)) slot++;
+      if (slot >= count) throw usageError(`Cannot use ${option}: there are only ${count} slots`);
+      taken.add(slot);
+    }
+    return { ...each, slot } as T;
+  }).sort((a, b) => a.slot - b.slot);
+}
+
+function describe({ slot, base, size }: RegionOption): string {
+  return `slot ${slot} (0x${base.toString(16)} to 0x${(base + size - 1).toString(16)})`;
+}
+
+function parseCpuid(text: string): CpuidLeaf | string {
+  const match = /^((?:0x)?[0-9a-f]+)=(.*)$/i.exec(text);
+  if (match === null) {
+    if (text.endsWith(".json")) return text;
+    throw usageError(`Cannot use '${text}' for --cpuid: it must be LEAF=EAX,EBX,ECX,EDX or a FILE.json`);
+  }
+  const values = match[2].split(",");
+  if (values.length !== 4) {
+    throw usageError(
+      `Cannot use '${text}' for --cpuid: behind the leaf come EAX, EBX, ECX and EDX, ${values.length} are given`,
+    );
+  }
+  const [leaf, eax, ebx, ecx, edx] = [match[1], ...values].map((each) =>
+    parseNumber("a number of --cpuid", each, { max: 0xffffffff })
+  );
+  return { function: leaf, eax, ebx, ecx, edx };
+}
+
+function parseSerial(text: string): SerialOption {
+  if (text === "stdio" || text === "null") return { kind: text };
+  if (text.startsWith("file:") && text.length > 5) return { kind: "file", path: text.slice(5) };
+  throw usageError(`Cannot use '${text}' for --serial: it must be stdio, file:PATH or null`);
+}

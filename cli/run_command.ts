@@ -1,0 +1,170 @@
+/**
+ * `kvm12 run`.
+ * @module
+ */
+
+import { BusConflictError } from "../devices/bus.ts";
+import { FileEnd } from "../devices/file_end.ts";
+import type { HostEnd } from "../devices/host_end.ts";
+import { NullEnd } from "../devices/null_end.ts";
+import { Pc } from "../devices/pc.ts";
+import { StdioEnd } from "../devices/stdio_end.ts";
+import { KVM_EXIT_FAIL_ENTRY, KVM_EXIT_UNKNOWN, KvmError, type Vcpu, type VcpuExit } from "../mod.ts";
+import { crashReport, modeName } from "./crash_report.ts";
+import { CliError, EXIT, lineOf, usageError } from "./errors.ts";
+import { hex } from "./format.ts";
+import { type CliHost, needPermission, print } from "./host.ts";
+import { build, type Machine, readMaterials } from "./machine.ts";
+import type { RunCommand, SerialOption } from "./options.ts";
+import { runLoop, type RunRecord, type RunSetup } from "./run_loop.ts";
+import { statsText } from "./stats.ts";
+import { EXIT_NAMES, traceLine } from "./trace.ts";
+
+/**
+ * Runs a guest and says how it ended.
+ * @param command What to run.
+ * @param host The streams.
+ * @returns The exit code.
+ * @throws CliError It could not be run.
+ */
+export async function runCommand(command: RunCommand, host: CliHost): Promise<number> {
+  const note = (line: string): void => print(host.stderr, `kvm12: ${line}\n`);
+  const materials = readMaterials(command);
+  using end = openSerial(command.serial, host);
+  const serial = new CountingEnd(end, serialName(command.serial));
+  const pc = createBoard(serial, command.debugExit);
+  using machine = build(command, materials, note);
+  materials.notes.forEach(note);
+  const record = await run(command, machine, pc, serial, host);
+  if (command.stats) print(host.stderr, statsText(command, machine, record, serial.sent));
+  return conclude(record, machine, command, host);
+}
+
+async function run(
+  command: RunCommand,
+  { vcpu }: Machine,
+  pc: Pc,
+  serial: HostEnd,
+  host: CliHost,
+): Promise<RunRecord> {
+  const trace = (exit: VcpuExit): void => {
+    serial.flush(); // so that both streams are in order on one terminal
+    print(host.stderr, `${traceLine(exit, vcpu.getRegs().rip)}\n`);
+  };
+  try {
+    return await runLoop({
+      vcpu,
+      pc,
+      serial,
+      alarm: alarmOf(vcpu),
+      timeoutMs: command.timeout === undefined ? undefined : command.timeout * 1000,
+      trace: command.trace ? trace : undefined,
+    });
+  } catch (error) {
+    if (error instanceof KvmError) throw new CliError(EXIT.ENGINE, `${error.message} (${error.code})`);
+    throw error;
+  }
+}
+
+/** The processor's alarm clock, where its engine has one. */
+function alarmOf(vcpu: Vcpu & { readonly alarm?: (milliseconds: number) => void }): RunSetup["alarm"] {
+  return vcpu.alarm === undefined ? undefined : (milliseconds) => vcpu.alarm?.(milliseconds);
+}
+
+/** Says why the guest ended, where that is not simply its own wish. */
+function conclude({ end }: RunRecord, { vm, vcpu }: Machine, command: RunCommand, host: CliHost): number {
+  const where = (): string => `${modeName(vcpu.getRegs(), vcpu.getSregs())}, rip=${hex(vcpu.getRegs().rip)}`;
+  switch (end.kind) {
+    case "ended":
+      return end.code;
+    case "halted":
+      return EXIT.OK;
+    case "timeout":
+      print(host.stderr, `kvm12: the time is over after ${command.timeout} s: ${where()}\n`);
+      return EXIT.TIMEOUT;
+    case "shutdown":
+      print(host.stderr, `kvm12: the guest crashed: triple fault in ${where()}\n${crashReport(vm, vcpu)}`);
+      return EXIT.CRASH;
+    case "stuck":
+      print(
+        host.stderr,
+        `kvm12: the engine cannot go on: ${stuckReason(end.exit)} in ${where()}\n${crashReport(vm, vcpu)}`,
+      );
+      return EXIT.ENGINE;
+  }
+}
+
+function stuckReason(exit: VcpuExit): string {
+  const name = EXIT_NAMES[exit.reason];
+  if (exit.reason === KVM_EXIT_UNKNOWN) return `${name}, reason ${hex(exit.hardware_exit_reason)},`;
+  if (exit.reason === KVM_EXIT_FAIL_ENTRY) return `${name}, reason ${hex(exit.hardware_entry_failure_reason)},`;
+  return name;
+}
+
+function serialName(serial: SerialOption): string {
+  return serial.kind === "file" ? `'${serial.path}'` : "the serial output";
+}
+
+function openSerial(serial: SerialOption, host: CliHost): HostEnd {
+  switch (serial.kind) {
+    case "null":
+      return new NullEnd();
+    case "stdio":
+      return new StdioEnd({ output: host.stdout, input: () => host.stdin });
+    case "file":
+      needPermission("the serial output", "write", serial.path);
+      try {
+        return new FileEnd(serial.path);
+      } catch (error) {
+        throw new CliError(EXIT.IO, `Cannot write the serial output '${serial.path}': ${lineOf(error)}`);
+      }
+  }
+}
+
+function createBoard(serial: HostEnd, debugExit: number | undefined): Pc {
+  try {
+    return new Pc({ serial, debugExit });
+  } catch (error) {
+    if (error instanceof BusConflictError) throw usageError(error.message);
+    throw error;
+  }
+}
+
+/** Counts what passes, and explains what fails. */
+class CountingEnd implements HostEnd {
+  sent = 0;
+  readonly #end: HostEnd;
+  readonly #name: string;
+
+  constructor(end: HostEnd, name: string) {
+    this.#end = end;
+    this.#name = name;
+  }
+
+  send(byte: number): void {
+    this.sent++;
+    try {
+      this.#end.send(byte);
+    } catch (error) {
+      throw this.#explain(error);
+    }
+  }
+
+  receive(): number {
+    return this.#end.receive();
+  }
+
+  flush(): void {
+    try {
+      this.#end.flush();
+    } catch (error) {
+      throw this.#explain(error);
+    }
+  }
+
+  [Symbol.dispose](): void {}
+
+  #explain(error: unknown): CliError {
+    return new CliError(EXIT.IO, `Cannot write ${this.#name}: ${lineOf(error)}`);
+  }
+}

@@ -1,0 +1,268 @@
+/**
+ * What `vcpu.run()` returns: why the guest stopped, as a union of objects told apart by `reason`. Each vCPU has one object
+ * of each kind and hands out the same one again and again; their properties read and write `kvm_run` itself, so they hold
+ * until the next `run()`.
+ * @module
+ */
+
+import {
+  KVM_EXIT_DEBUG,
+  KVM_EXIT_EXCEPTION,
+  KVM_EXIT_FAIL_ENTRY,
+  KVM_EXIT_HLT,
+  KVM_EXIT_HYPERCALL,
+  KVM_EXIT_INTR,
+  KVM_EXIT_IO,
+  type KVM_EXIT_IO_IN,
+  type KVM_EXIT_IO_OUT,
+  KVM_EXIT_IRQ_WINDOW_OPEN,
+  KVM_EXIT_MMIO,
+  KVM_EXIT_SHUTDOWN,
+  KVM_EXIT_UNKNOWN,
+} from "../abi/constants.ts";
+import { LAYOUTS } from "../abi/layout.ts";
+import type { KvmRun, KvmRunHypercall } from "../abi/run.ts";
+import type { U64Array } from "../abi/struct_view.ts";
+
+/** Where the payload of an exit is in `kvm_run`. */
+const UNION: number = LAYOUTS.kvm_run.fields.padding.offset;
+const MMIO_DATA: number = UNION + LAYOUTS["kvm_run.mmio"].fields.data.offset;
+const MMIO_LEN: number = UNION + LAYOUTS["kvm_run.mmio"].fields.len.offset;
+const MMIO_IS_WRITE: number = UNION + LAYOUTS["kvm_run.mmio"].fields.is_write.offset;
+
+/** The engine met what it cannot run. */
+export class UnknownExit {
+  /** KVM_EXIT_UNKNOWN. */
+  readonly reason: typeof KVM_EXIT_UNKNOWN = KVM_EXIT_UNKNOWN;
+  readonly #run: KvmRun;
+
+  /** The exit as told by `run`. */
+  constructor(run: KvmRun) {
+    this.#run = run;
+  }
+
+  /** Which thing it was: a number of the engine's. */
+  get hardware_exit_reason(): bigint {
+    return this.#run.hw.hardware_exit_reason;
+  }
+}
+
+/** An exception that the host asked to intercept. */
+export class ExceptionExit {
+  /** KVM_EXIT_EXCEPTION. */
+  readonly reason: typeof KVM_EXIT_EXCEPTION = KVM_EXIT_EXCEPTION;
+  readonly #run: KvmRun;
+
+  /** The exit as told by `run`. */
+  constructor(run: KvmRun) {
+    this.#run = run;
+  }
+
+  /** Its vector. */
+  get exception(): number {
+    return this.#run.ex.exception;
+  }
+
+  /** Its error code; 0 where there is none. */
+  get error_code(): number {
+    return this.#run.ex.error_code;
+  }
+}
+
+/** IN, OUT, INS or OUTS. For input, fill {@linkcode data} before the next `run()`. */
+export class IoExit {
+  /** KVM_EXIT_IO. */
+  readonly reason: typeof KVM_EXIT_IO = KVM_EXIT_IO;
+  readonly #view: DataView;
+  readonly #shared: Uint8Array;
+  #data: Uint8Array;
+
+  /** The exit as told by `run` at the start of `shared`. */
+  constructor(run: KvmRun, shared: Uint8Array) {
+    this.#view = run.view;
+    this.#shared = shared;
+    this.#data = shared.subarray(0, 0);
+  }
+
+  /** KVM_EXIT_IO_IN or KVM_EXIT_IO_OUT. */
+  get direction(): typeof KVM_EXIT_IO_IN | typeof KVM_EXIT_IO_OUT {
+    return this.#view.getUint8(UNION) as typeof KVM_EXIT_IO_IN | typeof KVM_EXIT_IO_OUT;
+  }
+
+  /** Bytes of one item: 1, 2 or 4. */
+  get size(): number {
+    return this.#view.getUint8(UNION + 1);
+  }
+
+  /** Port number. */
+  get port(): number {
+    return this.#view.getUint16(UNION + 2, true);
+  }
+
+  /** Number of items: 1 but for string instructions. */
+  get count(): number {
+    return this.#view.getUint32(UNION + 4, true);
+  }
+
+  /** The data itself, `count` times `size` bytes, not a copy: what the guest wrote, or where what it reads goes. */
+  get data(): Uint8Array {
+    const offset = this.#view.getUint32(UNION + 8, true);
+    const length = this.size * this.count;
+    const data = this.#data;
+    if (data.length === length && data.byteOffset === this.#shared.byteOffset + offset) return data;
+    return this.#data = this.#shared.subarray(offset, offset + length);
+  }
+}
+
+/** VMCALL or VMMCALL. Set {@linkcode ret} before the next `run()`. */
+export class HypercallExit {
+  /** KVM_EXIT_HYPERCALL. */
+  readonly reason: typeof KVM_EXIT_HYPERCALL = KVM_EXIT_HYPERCALL;
+  readonly #hypercall: KvmRunHypercall;
+
+  /** The exit as told by `run`. */
+  constructor(run: KvmRun) {
+    this.#hypercall = run.hypercall;
+  }
+
+  /** The six argument registers; see `kvm-v12-semantics` for which they are. */
+  get args(): U64Array {
+    return this.#hypercall.args;
+  }
+
+  /** Whether it was called from 64-bit code. */
+  get longmode(): boolean {
+    return this.#hypercall.longmode !== 0;
+  }
+
+  /** What RAX is to be afterwards. */
+  get ret(): bigint {
+    return this.#hypercall.ret;
+  }
+
+  set ret(value: bigint) {
+    this.#hypercall.ret = value;
+  }
+}
+
+/** A breakpoint or single step of `debugGuest`. */
+export class DebugExit {
+  /** KVM_EXIT_DEBUG. */
+  readonly reason: typeof KVM_EXIT_DEBUG = KVM_EXIT_DEBUG;
+}
+
+/** HLT with nothing to deliver; RIP is behind it. */
+export class HltExit {
+  /** KVM_EXIT_HLT. */
+  readonly reason: typeof KVM_EXIT_HLT = KVM_EXIT_HLT;
+}
+
+/** An access to an address without memory. For a read, fill {@linkcode data} before the next `run()`. */
+export class MmioExit {
+  /** KVM_EXIT_MMIO. */
+  readonly reason: typeof KVM_EXIT_MMIO = KVM_EXIT_MMIO;
+  readonly #view: DataView;
+  readonly #data: readonly Uint8Array[];
+
+  /** The exit as told by `run`. */
+  constructor(run: KvmRun) {
+    this.#view = run.view;
+    this.#data = Array.from({ length: 9 }, (_, length) => run.bytes.subarray(MMIO_DATA, MMIO_DATA + length));
+  }
+
+  /** Guest-physical address. */
+  get phys_addr(): bigint {
+    return this.#view.getBigUint64(UNION, true);
+  }
+
+  /** The same as a number, which is exact: physical addresses have 52 bits. */
+  get address(): number {
+    return this.#view.getUint32(UNION, true) + this.#view.getUint32(UNION + 4, true) * 0x1_0000_0000;
+  }
+
+  /** How many bytes, 1 to 8. */
+  get len(): number {
+    return this.#view.getUint32(MMIO_LEN, true);
+  }
+
+  /** Whether the guest writes. */
+  get is_write(): boolean {
+    return this.#view.getUint8(MMIO_IS_WRITE) !== 0;
+  }
+
+  /** The data itself, `len` bytes, not a copy: what the guest wrote, or where what it reads goes. */
+  get data(): Uint8Array {
+    return this.#data[Math.min(this.len, 8)];
+  }
+}
+
+/** An interrupt could be taken, none is queued, and `request_interrupt_window` was set. */
+export class IrqWindowOpenExit {
+  /** KVM_EXIT_IRQ_WINDOW_OPEN. */
+  readonly reason: typeof KVM_EXIT_IRQ_WINDOW_OPEN = KVM_EXIT_IRQ_WINDOW_OPEN;
+}
+
+/** Triple fault. */
+export class ShutdownExit {
+  /** KVM_EXIT_SHUTDOWN. */
+  readonly reason: typeof KVM_EXIT_SHUTDOWN = KVM_EXIT_SHUTDOWN;
+}
+
+/** The processor would refuse the state that was set. */
+export class FailEntryExit {
+  /** KVM_EXIT_FAIL_ENTRY. */
+  readonly reason: typeof KVM_EXIT_FAIL_ENTRY = KVM_EXIT_FAIL_ENTRY;
+  readonly #run: KvmRun;
+
+  /** The exit as told by `run`. */
+  constructor(run: KvmRun) {
+    this.#run = run;
+  }
+
+  /** Why: a number of the engine's. */
+  get hardware_entry_failure_reason(): bigint {
+    return this.#run.fail_entry.hardware_entry_failure_reason;
+  }
+}
+
+/** The run was interrupted by a signal, or the given number of instructions is over; just `run()` again. */
+export class IntrExit {
+  /** KVM_EXIT_INTR. */
+  readonly reason: typeof KVM_EXIT_INTR = KVM_EXIT_INTR;
+}
+
+/** Why the guest stopped. */
+export type VcpuExit =
+  | UnknownExit
+  | ExceptionExit
+  | IoExit
+  | HypercallExit
+  | DebugExit
+  | HltExit
+  | MmioExit
+  | IrqWindowOpenExit
+  | ShutdownExit
+  | FailEntryExit
+  | IntrExit;
+
+/**
+ * The exit objects of one vCPU.
+ * @param run Its `kvm_run`.
+ * @param shared All that its `mmap` gives; `run` stands at the start of it.
+ * @returns One object for each reason, in the order of their numbers.
+ */
+export function createExits(run: KvmRun, shared: Uint8Array): readonly VcpuExit[] {
+  return [
+    new UnknownExit(run),
+    new ExceptionExit(run),
+    new IoExit(run, shared),
+    new HypercallExit(run),
+    new DebugExit(),
+    new HltExit(),
+    new MmioExit(run),
+    new IrqWindowOpenExit(),
+    new ShutdownExit(),
+    new FailEntryExit(run),
+    new IntrExit(),
+  ];
+}

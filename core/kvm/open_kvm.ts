@@ -1,0 +1,75 @@
+/**
+ * The way in: which engine to use.
+ * @module
+ */
+
+import { createSoftBackend } from "../engine/soft.ts";
+import { createNativeBackend } from "../native/native.ts";
+import type { Backend, BackendName } from "./backend.ts";
+import { Kvm } from "./kvm.ts";
+import { KvmError } from "./kvm_error.ts";
+
+/** Which engine {@linkcode openKvm} is to use. */
+export interface OpenKvmOptions {
+  /**
+   * `"soft"`: the software engine; needs no permission. `"kvm"`: the real `/dev/kvm`; needs `--allow-ffi`. `"auto"`: the
+   * real device where it is permitted and usable, else the software engine.
+   * @default "auto"
+   */
+  readonly backend?: BackendName | "auto";
+  /**
+   * Told in one line why `"auto"` fell back to the software engine. Without it, `console.error` is, once in a process.
+   */
+  readonly onFallback?: (reason: string) => void;
+}
+
+let saidFallback = false;
+
+/** Says once in a process why the software engine is used. */
+function sayFallback(reason: string): void {
+  if (saidFallback) return;
+  saidFallback = true;
+  console.error(reason);
+}
+
+/** The real device; with no permission for it, an error rather than a question to the user. */
+function nativeIfPermitted(): Backend {
+  if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") {
+    throw new KvmError("EPERM", "use /dev/kvm", "it needs --allow-ffi");
+  }
+  return createNativeBackend();
+}
+
+/**
+ * Opens KVM.
+ * @param options Which engine; the real device if possible, when left out.
+ * @returns KVM, to be closed by `using` or `[Symbol.dispose]()`.
+ * @throws KvmError if the real device was asked for and is not permitted, not there, or not usable.
+ *
+ * @example
+ * ```ts
+ * import { openKvm } from "@kvm12/kvm12";
+ *
+ * using kvm = openKvm({ backend: "soft" });
+ * console.log(kvm.getApiVersion()); // 12
+ * ```
+ */
+export function openKvm(options: OpenKvmOptions = {}): Kvm {
+  const { backend = "auto", onFallback = sayFallback } = options;
+  switch (backend) {
+    case "soft":
+      return new Kvm(createSoftBackend());
+    case "kvm":
+      return new Kvm(createNativeBackend());
+    case "auto":
+      try {
+        return new Kvm(nativeIfPermitted());
+      } catch (error) {
+        if (!(error instanceof KvmError)) throw error;
+        onFallback(`${error.message}; using the software engine`);
+        return new Kvm(createSoftBackend());
+      }
+    default:
+      throw new KvmError("EINVAL", "open KVM", `there is no backend "${backend as string}"; use soft, kvm or auto`);
+  }
+}

@@ -1,0 +1,38 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { KvmError } from "./kvm_error.ts";
+import { openKvm, type OpenKvmOptions } from "./open_kvm.ts";
+
+Deno.test("openKvm() soft needs no permission", { permissions: "none" }, () => {
+  using kvm = openKvm({ backend: "soft" });
+  assertEquals([kvm.backend, kvm.getApiVersion()], ["soft", 12]);
+});
+
+Deno.test("openKvm() kvm without --allow-ffi throws one clear line", { permissions: "none" }, () => {
+  const error = assertThrows(() => openKvm({ backend: "kvm" }), KvmError, "Cannot ");
+  assertEquals(error.message.split("\n").length, 1);
+});
+
+Deno.test("openKvm() auto without --allow-ffi falls back to soft and says so once", { permissions: "none" }, () => {
+  const said: string[] = [];
+  using kvm = openKvm({ backend: "auto", onFallback: (reason) => said.push(reason) });
+  assertEquals([kvm.backend, said.length], ["soft", 1]);
+  assertEquals(said[0].includes("--allow-ffi") && said[0].endsWith("using the software engine"), true, said[0]);
+});
+
+Deno.test("openKvm() auto says so on the console once in a process", { permissions: "none" }, () => {
+  const { error } = console;
+  const said: unknown[] = [];
+  console.error = (...values: unknown[]) => said.push(...values);
+  try {
+    for (let n = 0; n < 3; n++) openKvm()[Symbol.dispose]();
+  } finally {
+    console.error = error;
+  }
+  assertEquals(said.length, 1);
+});
+
+Deno.test("openKvm() refuses an unknown backend", () => {
+  const options = { backend: "hard" } as unknown as OpenKvmOptions;
+  const error = assertThrows(() => openKvm(options), KvmError, 'there is no backend "hard"; use soft, kvm or auto');
+  assertEquals(error.code, "EINVAL");
+});

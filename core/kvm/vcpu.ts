@@ -1,0 +1,331 @@
+/**
+ * A processor: the object behind a vCPU file descriptor, with one method for each of its ioctls.
+ * @module
+ */
+
+import { KVM_NR_INTERRUPTS } from "../abi/constants.ts";
+import type { KvmCpuid } from "../abi/cpuid.ts";
+import type { KvmDebugGuest } from "../abi/debug.ts";
+import { ERRNO } from "../abi/errno.ts";
+import { KvmFpu } from "../abi/fpu.ts";
+import { LAYOUTS } from "../abi/layout.ts";
+import type { KvmMsrs } from "../abi/msrs.ts";
+import { KvmRegs, KvmSregs } from "../abi/regs.ts";
+import { KvmRun } from "../abi/run.ts";
+import type { KvmSignalMask } from "../abi/signal_mask.ts";
+import { KvmTranslation } from "../abi/translation.ts";
+import type { BackendVcpu } from "./backend.ts";
+import { createExits, type VcpuExit } from "./exits.ts";
+import { KvmError } from "./kvm_error.ts";
+
+/** From this many entries on, GET_MSRS and SET_MSRS give E2BIG. */
+const MSRS_TOO_MANY = 256;
+/** SET_CPUID takes no more entries than this. */
+const CPUID_MOST = 100;
+/** Signals are 1 to this. */
+const SIGNALS = 64;
+
+/** How far {@linkcode Vcpu.run} may go. */
+export interface RunOptions {
+  /**
+   * End the run with KVM_EXIT_INTR after so many instructions, 0 or more (software engine only; the real device ignores
+   * it). Without it there is no limit.
+   */
+  readonly maxInstructions?: number;
+}
+
+/**
+ * A processor. Made by `Vm.createVcpu`; closed by `using` or `[Symbol.dispose]()`, after which each call gives EBADF.
+ *
+ * @example A guest that writes one byte to a port and halts
+ * ```ts
+ * import { KVM_EXIT_HLT, KVM_EXIT_IO, KvmRegs, openKvm } from "@kvm12/kvm12";
+ *
+ * using kvm = openKvm({ backend: "soft" });
+ * using vm = kvm.createVm();
+ * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0, memory_size: 0x1000 });
+ * vm.write(0, new Uint8Array([0xb0, 0x41, 0xe6, 0xe9, 0xf4])); // mov al, 'A'; out 0xe9, al; hlt
+ * using vcpu = vm.createVcpu(0);
+ * const sregs = vcpu.getSregs();
+ * sregs.cs.base = 0n;
+ * sregs.cs.selector = 0;
+ * vcpu.setSregs(sregs);
+ * vcpu.setRegs(new KvmRegs({ rip: 0, rflags: 2 }));
+ * for (let exit = vcpu.run(); exit.reason !== KVM_EXIT_HLT; exit = vcpu.run()) {
+ *   if (exit.reason === KVM_EXIT_IO) console.log(exit.port, exit.data);
+ * }
+ * ```
+ */
+export class Vcpu implements Disposable {
+  /** The slot it was created in. */
+  readonly id: number;
+  #backend: BackendVcpu | null;
+  readonly #shared: Uint8Array;
+  readonly #kvmRun: KvmRun;
+  readonly #exits: readonly VcpuExit[];
+
+  /**
+   * Use `Vm.createVcpu`.
+   * @param id The slot.
+   * @param backend The engine's processor.
+   */
+  constructor(id: number, backend: BackendVcpu) {
+    this.id = id;
+    this.#backend = backend;
+    this.#shared = backend.shared;
+    this.#kvmRun = new KvmRun(backend.shared);
+    this.#exits = createExits(this.#kvmRun, backend.shared);
+  }
+
+  /** Whether it was closed. */
+  get closed(): boolean {
+    return this.#backend === null;
+  }
+
+  /**
+   * The page shared with the processor: set `request_interrupt_window` and `cr8` here, read the exit here.
+   * @throws KvmError EBADF when closed.
+   */
+  get kvmRun(): KvmRun {
+    this.#open("read kvm_run");
+    return this.#kvmRun;
+  }
+
+  /**
+   * What `mmap` of the file descriptor gives: 8192 bytes, `kvm_run` at 0, port data at 4096.
+   * @throws KvmError EBADF when closed.
+   */
+  get shared(): Uint8Array {
+    this.#open("map kvm_run");
+    return this.#shared;
+  }
+
+  /**
+   * KVM_RUN: completes what the last exit left pending, then runs the guest until the next exit.
+   * @param options How far to go.
+   * @returns Why it stopped: an object that the next exit of the same kind will reuse. An interrupted run is the exit
+   * KVM_EXIT_INTR, not an error.
+   * @throws KvmError EBADF when closed; EINVAL for an impossible option; what the kernel reports (real device).
+   */
+  run(options?: RunOptions): VcpuExit {
+    const limit = options?.maxInstructions ?? Infinity;
+    if (!(limit >= 0)) {
+      throw new KvmError("EINVAL", this.#name("run"), `${limit} is no number of instructions`);
+    }
+    const backend = this.#backend ?? this.#open("run");
+    const result = backend.run(limit);
+    if (result < 0 && result !== -ERRNO.EINTR) throw new KvmError(-result, this.#name("run"), "the engine refused it");
+    return this.#exits[this.#kvmRun.exit_reason] ?? this.#exits[0];
+  }
+
+  /**
+   * KVM_GET_REGS: the general registers.
+   * @param into Where to put them; a fresh view if left out.
+   * @returns `into`.
+   * @throws KvmError EBADF when closed.
+   */
+  getRegs(into: KvmRegs = new KvmRegs()): KvmRegs {
+    this.#open("get the registers").getRegs(into.bytes);
+    return into;
+  }
+
+  /**
+   * KVM_SET_REGS: sets all general registers.
+   * @param regs Their values.
+   * @throws KvmError EBADF when closed.
+   */
+  setRegs(regs: KvmRegs): void {
+    this.#open("set the registers").setRegs(regs.bytes);
+  }
+
+  /**
+   * KVM_GET_SREGS: segments, control registers and queued interrupts.
+   * @param into Where to put them; a fresh view if left out.
+   * @returns `into`.
+   * @throws KvmError EBADF when closed.
+   */
+  getSregs(into: KvmSregs = new KvmSregs()): KvmSregs {
+    this.#open("get the special registers").getSregs(into.bytes);
+    return into;
+  }
+
+  /**
+   * KVM_SET_SREGS: sets segments, control registers and queued interrupts. An impossible state shows at the next
+   * {@linkcode run} as KVM_EXIT_FAIL_ENTRY.
+   * @param sregs Their values.
+   * @throws KvmError EBADF when closed.
+   */
+  setSregs(sregs: KvmSregs): void {
+    this.#open("set the special registers").setSregs(sregs.bytes);
+  }
+
+  /**
+   * KVM_GET_FPU: the x87, MMX and SSE state.
+   * @param into Where to put it; a fresh view if left out.
+   * @returns `into`.
+   * @throws KvmError EBADF when closed.
+   */
+  getFpu(into: KvmFpu = new KvmFpu()): KvmFpu {
+    this.#open("get the FPU state").getFpu(into.bytes);
+    return into;
+  }
+
+  /**
+   * KVM_SET_FPU: sets the x87, MMX and SSE state, MXCSR included.
+   * @param fpu The state.
+   * @throws KvmError EBADF when closed.
+   */
+  setFpu(fpu: KvmFpu): void {
+    this.#open("set the FPU state").setFpu(fpu.bytes);
+  }
+
+  /**
+   * KVM_GET_MSRS: reads MSRs in order into the entries' `data`, up to the first that does not exist.
+   * @param msrs Which ones: `nmsrs` entries, at most 255.
+   * @returns How many were read.
+   * @throws KvmError E2BIG for 256 or more; EFAULT if there are fewer than `nmsrs` entries; EBADF when closed.
+   */
+  getMsrs(msrs: KvmMsrs): number {
+    const backend = this.#open("get MSRs");
+    return backend.getMsrs(this.#msrEntries("get MSRs", msrs));
+  }
+
+  /**
+   * KVM_SET_MSRS: writes MSRs in order, up to the first that does not exist or does not take the value.
+   * @param msrs Which ones, and their values: `nmsrs` entries, at most 255.
+   * @returns How many were written.
+   * @throws KvmError E2BIG for 256 or more; EFAULT if there are fewer than `nmsrs` entries; EBADF when closed.
+   */
+  setMsrs(msrs: KvmMsrs): number {
+    const backend = this.#open("set MSRs");
+    return backend.setMsrs(this.#msrEntries("set MSRs", msrs));
+  }
+
+  /**
+   * KVM_SET_CPUID: what the CPUID instruction answers. A leaf that is missing answers with the highest entry of its half.
+   * The engine's own defaults are gone after the first call.
+   * @param cpuid The leaves: `nent` entries, at most 100.
+   * @throws KvmError E2BIG for more; EFAULT if there are fewer than `nent` entries; EBADF when closed.
+   */
+  setCpuid(cpuid: KvmCpuid): void {
+    const backend = this.#open("set CPUID");
+    const count = cpuid.nent;
+    if (count > CPUID_MOST) {
+      throw new KvmError("E2BIG", this.#name("set CPUID"), `${count} entries are more than ${CPUID_MOST}`);
+    }
+    backend.setCpuid(
+      this.#entries("set CPUID", cpuid.bytes, LAYOUTS.kvm_cpuid.size, LAYOUTS.kvm_cpuid_entry.size, count),
+    );
+  }
+
+  /**
+   * KVM_TRANSLATE: walks the guest's page tables as they are now.
+   * @param translation The view whose `linear_address` is to be translated in place, or that address.
+   * @returns The view: `valid`, and if so `physical_address`, `writeable`, `usermode`.
+   * @throws KvmError EBADF when closed.
+   */
+  translate(translation: KvmTranslation | bigint): KvmTranslation {
+    const view = typeof translation === "bigint" ? new KvmTranslation({ linear_address: translation }) : translation;
+    this.#open("translate").translate(view.bytes);
+    return view;
+  }
+
+  /**
+   * KVM_INTERRUPT: queues an external interrupt; the guest takes it when it can. Several may be queued.
+   * @param irq The vector, 0 to 255.
+   * @throws KvmError EINVAL for another vector; EBADF when closed.
+   */
+  interrupt(irq: number): void {
+    const backend = this.#open("interrupt");
+    if (!(Number.isInteger(irq) && irq >= 0 && irq < KVM_NR_INTERRUPTS)) {
+      throw new KvmError("EINVAL", this.#name("interrupt"), `there is no vector ${irq}`);
+    }
+    backend.interrupt(irq);
+  }
+
+  /**
+   * KVM_DEBUG_GUEST: arms execution breakpoints (exit before the instruction) and single step (exit after each one). The
+   * guest cannot see it.
+   * @param debug What to arm; all of the earlier is disarmed.
+   * @throws KvmError EBADF when closed.
+   */
+  debugGuest(debug: KvmDebugGuest): void {
+    this.#open("debug the guest").debugGuest(debug.bytes);
+  }
+
+  /**
+   * KVM_SET_SIGNAL_MASK: which signals are blocked inside {@linkcode run}; a pending one that is not ends it with
+   * KVM_EXIT_INTR.
+   * @param mask The mask, or null for none of its own.
+   * @throws KvmError EINVAL unless `len` is 8; EFAULT if there are fewer bytes; EBADF when closed.
+   */
+  setSignalMask(mask: KvmSignalMask | null): void {
+    const backend = this.#open("set the signal mask");
+    if (mask === null) return backend.setSignalMask(null);
+    if (mask.len !== 8) {
+      throw new KvmError("EINVAL", this.#name("set the signal mask"), `a set has 8 bytes, not ${mask.len}`);
+    }
+    backend.setSignalMask(this.#entries("set the signal mask", mask.bytes, LAYOUTS.kvm_signal_mask.size, 8, 1));
+  }
+
+  /**
+   * Makes a signal pending for the thread that runs this processor; unless blocked by {@linkcode setSignalMask}, it ends
+   * the current or next {@linkcode run} with KVM_EXIT_INTR.
+   * @param n The signal, 1 to 64.
+   * @throws KvmError EINVAL for another number; EBADF when closed.
+   */
+  signal(n: number): void {
+    const backend = this.#open("signal");
+    if (!(Number.isInteger(n) && n >= 1 && n <= SIGNALS)) {
+      throw new KvmError("EINVAL", this.#name("signal"), `there is no signal ${n}`);
+    }
+    backend.signal(n);
+  }
+
+  /**
+   * Ends the {@linkcode run} under way after so many milliseconds with KVM_EXIT_INTR (0 cancels), where the engine cannot
+   * bound a run by a number of instructions: the real device. Undefined where it can.
+   * @throws KvmError EBADF when closed.
+   */
+  get alarm(): ((milliseconds: number) => void) | undefined {
+    const backend = this.#open("set the alarm");
+    return backend.alarm && ((milliseconds) => backend.alarm!(milliseconds));
+  }
+
+  /** Closes it; its slot in the VM stays taken. Closing again does nothing. */
+  [Symbol.dispose](): void {
+    const backend = this.#backend;
+    if (backend === null) return;
+    this.#backend = null;
+    backend[Symbol.dispose]();
+  }
+
+  /** What an attempt to do `action` is called in a message. */
+  #name(action: string): string {
+    return `${action} on vCPU ${this.id}`;
+  }
+
+  /** The backend, for `action`. */
+  #open(action: string): BackendVcpu {
+    if (this.#backend === null) throw new KvmError("EBADF", this.#name(action), "it is closed");
+    return this.#backend;
+  }
+
+  /** The entries of `msrs` that count. */
+  #msrEntries(action: string, msrs: KvmMsrs): Uint8Array {
+    const count = msrs.nmsrs;
+    if (count >= MSRS_TOO_MANY) {
+      throw new KvmError("E2BIG", this.#name(action), `${count} entries are more than ${MSRS_TOO_MANY - 1}`);
+    }
+    return this.#entries(action, msrs.bytes, LAYOUTS.kvm_msrs.size, LAYOUTS.kvm_msr_entry.size, count);
+  }
+
+  /** `count` entries of `size` bytes behind the header. */
+  #entries(action: string, bytes: Uint8Array, header: number, size: number, count: number): Uint8Array {
+    const end = header + size * count;
+    if (end > bytes.length) {
+      throw new KvmError("EFAULT", this.#name(action), `${end} bytes are announced, ${bytes.length} are there`);
+    }
+    return bytes.subarray(header, end);
+  }
+}

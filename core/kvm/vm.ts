@@ -1,0 +1,265 @@
+/**
+ * A virtual machine: the object behind a VM file descriptor, with one method for each of its ioctls and access to guest
+ * memory by guest-physical address.
+ * @module
+ */
+
+import { KvmMemoryAlias, KvmMemoryRegion } from "../abi/memory.ts";
+import type { StructInit } from "../abi/struct_view.ts";
+import type { BackendMemory, BackendVm } from "./backend.ts";
+import { KvmError } from "./kvm_error.ts";
+import { MemoryMap, type Stretch } from "./memory_map.ts";
+import { Vcpu } from "./vcpu.ts";
+
+/** Number of vCPUs a VM can have; their slots are 0 to one less. */
+export const KVM_MAX_VCPUS = 16 as const;
+
+/** A guest-physical address. Numbers must be exact: integers below 2^53. */
+export type GuestAddress = number | bigint;
+
+/** An address for a message. */
+function hex(address: bigint): string {
+  return `0x${address.toString(16)}`;
+}
+
+/**
+ * A virtual machine. Made by `Kvm.createVm`; closed by `using` or `[Symbol.dispose]()`, which closes its vCPUs too; after
+ * that each call gives EBADF, and views of its memory must no longer be used.
+ *
+ * @example
+ * ```ts
+ * import { KVM_MEM_LOG_DIRTY_PAGES, openKvm } from "@kvm12/kvm12";
+ *
+ * using kvm = openKvm({ backend: "soft" });
+ * using vm = kvm.createVm();
+ * vm.setMemoryRegion({ slot: 0, flags: KVM_MEM_LOG_DIRTY_PAGES, guest_phys_addr: 0, memory_size: 1 << 20 });
+ * vm.memory(0x7c00, 512).fill(0x90);
+ * ```
+ */
+export class Vm implements Disposable {
+  #backend: BackendVm | null;
+  #map: MemoryMap = new MemoryMap();
+  /** The vCPUs by slot; a closed one keeps its slot. */
+  readonly #vcpus: Map<number, Vcpu> = new Map();
+  readonly #onClose: () => void;
+
+  /**
+   * Use `Kvm.createVm`.
+   * @param backend The engine's machine.
+   * @param onClose Called once when it is closed.
+   */
+  constructor(backend: BackendVm, onClose: () => void) {
+    this.#backend = backend;
+    this.#onClose = onClose;
+  }
+
+  /** Whether it was closed. */
+  get closed(): boolean {
+    return this.#backend === null;
+  }
+
+  /**
+   * KVM_CREATE_VCPU: a new processor in its reset state.
+   * @param slot Which one, 0 to 15. A slot can be used once in the life of a VM.
+   * @returns The processor.
+   * @throws KvmError EINVAL for another slot; EEXIST if it is taken; EBADF when closed.
+   */
+  createVcpu(slot: number): Vcpu {
+    const action = `create vCPU ${slot}`;
+    const backend = this.#open(action);
+    if (!(Number.isInteger(slot) && slot >= 0 && slot < KVM_MAX_VCPUS)) {
+      throw new KvmError("EINVAL", action, `the slots are 0 to ${KVM_MAX_VCPUS - 1}`);
+    }
+    if (this.#vcpus.has(slot)) throw new KvmError("EEXIST", action, "the slot is taken");
+    const vcpu = new Vcpu(slot, backend.createVcpu(slot));
+    this.#vcpus.set(slot, vcpu);
+    return vcpu;
+  }
+
+  /**
+   * KVM_SET_MEMORY_REGION: creates a slot with zeroed memory; moves a slot with its contents (same size, new address);
+   * switches its dirty log (flags); deletes it with its contents (size 0).
+   * @param region `slot` 0 to 31, `flags` 0 or KVM_MEM_LOG_DIRTY_PAGES, `guest_phys_addr` and `memory_size` multiples of
+   * 4096.
+   * @throws KvmError EINVAL: not page-aligned, slot out of range, unknown flags, the address wraps, or the size of a slot in
+   * use would change; EEXIST: it overlaps another slot; ENOMEM: the host cannot give the memory; EBADF when closed.
+   */
+  setMemoryRegion(region: KvmMemoryRegion | StructInit<KvmMemoryRegion>): void {
+    const view = region instanceof KvmMemoryRegion ? region : new KvmMemoryRegion(region);
+    const backend = this.#open(`set memory region ${view.slot}`);
+    let fresh: BackendMemory | null = null;
+    const next = this.#map.withRegion(view, (bytes) => fresh = backend.allocate(bytes));
+    try {
+      this.#remap(backend, next);
+    } catch (error) {
+      if (fresh !== null) backend.release(fresh);
+      throw error;
+    }
+    const before = this.#map.slots[view.slot];
+    const after = next.slots[view.slot];
+    this.#map = next;
+    if (before !== null && after === null) backend.release(before.memory);
+    // Switching the log off frees it: what it held must not turn up when it is switched on again.
+    if (before?.log && after !== null && !after.log) backend.harvestDirty(before.memory, this.#bitmap(before.pages));
+  }
+
+  /**
+   * KVM_SET_MEMORY_ALIAS: shows the memory at `target_phys_addr` at `guest_phys_addr` too, above any slot that is there. An
+   * alias of an alias shows what the slots have at its target. Where two aliases overlap, the lower numbered one counts.
+   * @param alias `slot` 0 to 7, addresses and size multiples of 4096; size 0 removes the alias.
+   * @throws KvmError EINVAL: not page-aligned, slot out of range, or a range wraps; EBADF when closed.
+   */
+  setMemoryAlias(alias: KvmMemoryAlias | StructInit<KvmMemoryAlias>): void {
+    const view = alias instanceof KvmMemoryAlias ? alias : new KvmMemoryAlias(alias);
+    const backend = this.#open(`set memory alias ${view.slot}`);
+    const next = this.#map.withAlias(view);
+    this.#remap(backend, next);
+    this.#map = next;
+  }
+
+  /**
+   * KVM_GET_DIRTY_LOG: which pages of a slot the guest wrote since the last call, and clears the log. Writes of the host do
+   * not count.
+   * @param slot The memory slot.
+   * @param into Where to put the bitmap; a fresh one if left out.
+   * @returns The bitmap: bit n % 8 of byte n / 8 is page n of the slot; rounded up to a multiple of 8 bytes.
+   * @throws KvmError EINVAL: slot out of range; ENOENT: the slot does not log; EFAULT: `into` is too short; EBADF when
+   * closed.
+   */
+  getDirtyLog(slot: number, into?: Uint8Array): Uint8Array {
+    const action = `get the dirty log of memory region ${slot}`;
+    const backend = this.#open(action);
+    const { slots } = this.#map;
+    if (!(Number.isInteger(slot) && slot >= 0 && slot < slots.length)) {
+      throw new KvmError("EINVAL", action, `the slots are 0 to ${slots.length - 1}`);
+    }
+    const region = slots[slot];
+    if (region === null || !region.log) throw new KvmError("ENOENT", action, "it has none");
+    const bitmap = this.#bitmap(region.pages);
+    if (into !== undefined && into.length < bitmap.length) {
+      throw new KvmError("EFAULT", action, `the bitmap has ${bitmap.length} bytes, there is room for ${into.length}`);
+    }
+    backend.harvestDirty(region.memory, bitmap);
+    into?.set(bitmap);
+    return into ?? bitmap;
+  }
+
+  /**
+   * What `mmap` of the file descriptor gives: guest memory itself, not a copy. Writing there is a host write and marks
+   * nothing dirty. The view holds until the slot is deleted or the VM closed.
+   * @param gpa Guest-physical address of the first byte.
+   * @param length Bytes.
+   * @returns The memory, through slots and aliases.
+   * @throws KvmError EFAULT if a byte has no memory or the range is not contiguous within one slot; EBADF when closed.
+   */
+  memory(gpa: GuestAddress, length: number): Uint8Array {
+    const action = `view ${length} bytes of guest memory`;
+    this.#open(action);
+    const address = this.#address(action, gpa, length);
+    const stretch = this.#find(action, address, length);
+    if (stretch.length < length) {
+      const end = address + BigInt(stretch.length);
+      throw new KvmError("EFAULT", action, `at ${hex(end)} it does not go on as at ${hex(address)}`);
+    }
+    return stretch.memory.bytes.subarray(stretch.offset, stretch.offset + length);
+  }
+
+  /**
+   * Copies guest memory out, across slots and aliases.
+   * @param gpa Guest-physical address of the first byte.
+   * @param into Where to, or how many bytes.
+   * @returns The bytes: `into`, or a fresh array.
+   * @throws KvmError EFAULT if a byte has no memory; EBADF when closed.
+   */
+  read(gpa: GuestAddress, into: Uint8Array | number): Uint8Array {
+    const length = typeof into === "number" ? into : into.length;
+    const action = `read ${length} bytes of guest memory`;
+    const stretches = this.#stretches(action, gpa, length);
+    const bytes = typeof into === "number" ? new Uint8Array(into) : into;
+    let done = 0;
+    for (const stretch of stretches) {
+      bytes.set(stretch.memory.bytes.subarray(stretch.offset, stretch.offset + stretch.length), done);
+      done += stretch.length;
+    }
+    return bytes;
+  }
+
+  /**
+   * Copies bytes into guest memory, across slots and aliases: all of them or, on an error, none. Marks nothing dirty.
+   * @param gpa Guest-physical address of the first byte.
+   * @param bytes What to write.
+   * @throws KvmError EFAULT if a byte has no memory; EBADF when closed.
+   */
+  write(gpa: GuestAddress, bytes: Uint8Array): void {
+    let done = 0;
+    for (const stretch of this.#stretches(`write ${bytes.length} bytes of guest memory`, gpa, bytes.length)) {
+      stretch.memory.bytes.set(bytes.subarray(done, done + stretch.length), stretch.offset);
+      done += stretch.length;
+    }
+  }
+
+  /** Closes it and its vCPUs and gives its memory back. Closing again does nothing. */
+  [Symbol.dispose](): void {
+    const backend = this.#backend;
+    if (backend === null) return;
+    this.#backend = null;
+    for (const vcpu of this.#vcpus.values()) vcpu[Symbol.dispose]();
+    backend[Symbol.dispose]();
+    this.#onClose();
+  }
+
+  /** The backend, for `action`. */
+  #open(action: string): BackendVm {
+    if (this.#backend === null) throw new KvmError("EBADF", action, "the VM is closed");
+    return this.#backend;
+  }
+
+  /** Lets the guest see `next`; if that fails, what it saw before. */
+  #remap(backend: BackendVm, next: MemoryMap): void {
+    try {
+      backend.map(next.ranges());
+    } catch (error) {
+      backend.map(this.#map.ranges());
+      throw error;
+    }
+  }
+
+  /** An empty dirty bitmap for so many pages. */
+  #bitmap(pages: number): Uint8Array {
+    return new Uint8Array(Math.ceil(pages / 64) * 8);
+  }
+
+  /** The address as a bigint, if it and `length` are possible. */
+  #address(action: string, gpa: GuestAddress, length: number): bigint {
+    if (!(Number.isSafeInteger(length) && length >= 0)) {
+      throw new KvmError("EINVAL", action, `${length} is no number of bytes`);
+    }
+    if (typeof gpa === "number" && !(Number.isSafeInteger(gpa) && gpa >= 0)) {
+      throw new KvmError("EINVAL", action, `${gpa} is no address`);
+    }
+    const address = BigInt(gpa);
+    if (address < 0n || address >> 64n) throw new KvmError("EINVAL", action, `${address} is no address`);
+    return address;
+  }
+
+  /** The stretch of memory at `address`. */
+  #find(action: string, address: bigint, length: number): Stretch {
+    const stretch = this.#map.find(address, length);
+    if (stretch === null) throw new KvmError("EFAULT", action, `there is no memory at ${hex(address)}`);
+    return stretch;
+  }
+
+  /** All stretches of memory from `gpa` on that make up `length` bytes. */
+  #stretches(action: string, gpa: GuestAddress, length: number): Stretch[] {
+    this.#open(action);
+    let address = this.#address(action, gpa, length);
+    const stretches: Stretch[] = [];
+    for (let left = length; left > 0;) {
+      const stretch = this.#find(action, address, left);
+      stretches.push(stretch);
+      left -= stretch.length;
+      address += BigInt(stretch.length);
+    }
+    return stretches;
+  }
+}

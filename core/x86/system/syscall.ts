@@ -1,0 +1,98 @@
+/**
+ * SYSCALL, SYSRET, SYSENTER, SYSEXIT, SWAPGS. Source: SDM volume 2.
+ * @module
+ */
+import { IF, RF, VM } from "../flags.ts";
+import type { Machine } from "../machine.ts";
+import { CR0, CS, EFER, GS, SEG_BASE, SS } from "../state.ts";
+import { get64, GP, gpr, isCanonical, nextRip, put32, put64, segment, setRip, UD } from "./access.ts";
+import { CR0_PE } from "./control.ts";
+import { cpl, isLong } from "./mode.ts";
+import { ALL_FLAGS, getFlags, setFlags } from "./rflags.ts";
+import { putSegment } from "./segments.ts";
+import { MSR_SLOTS as N, slot } from "./slots.ts";
+
+const EFER_SCE = 1;
+/** Attributes that these instructions give CS and SS, at DPL 0: 64-bit code, 32-bit code, data. */
+const CODE64 = 0xa09b, CODE32 = 0xc09b, DATA = 0xc093;
+const DPL3 = 0x60;
+const RCX = gpr(1), RDX = gpr(2), RSP = gpr(4), R11 = gpr(11);
+
+function flat(m: Machine, n: number, selector: number, attr: number): void {
+  putSegment(m, n, selector & 0xffff, 0, 0xffff_ffff, attr);
+}
+
+function mustBeOffered(m: Machine): void {
+  if (!(m.i32[EFER >> 2] & EFER_SCE)) m.fault(UD);
+}
+
+/** SYSCALL of 64-bit mode. */
+export function syscall(m: Machine): void {
+  mustBeOffered(m);
+  const flags = getFlags(m), selectors = m.u16[(slot(N.star) >> 1) + 2] & 0xfffc;
+  put64(m, RCX, nextRip(m));
+  put32(m, R11, flags);
+  flat(m, SS, selectors + 8, DATA);
+  flat(m, CS, selectors, CODE64);
+  setRip(m, get64(m, slot(N.lstar)));
+  setFlags(m, flags & ~m.i32[slot(N.sfmask) >> 2] & ~RF);
+}
+
+/** SYSRET; `wide` returns to 64-bit code, else to compatibility mode. */
+export function sysret(m: Machine, wide: boolean): void {
+  mustBeOffered(m);
+  if (cpl(m) !== 0) m.fault(GP, 0);
+  const rip = get64(m, RCX), selectors = m.u16[(slot(N.star) >> 1) + 3];
+  if (wide && !isCanonical(rip)) m.fault(GP, 0);
+  const flags = m.i32[R11 >> 2] & ALL_FLAGS & ~(RF | VM);
+  if (wide) {
+    flat(m, CS, selectors + 16 | 3, CODE64 | DPL3);
+    setRip(m, rip);
+  } else {
+    flat(m, CS, selectors | 3, CODE32 | DPL3);
+    setRip(m, m.u32[RCX >> 2]);
+  }
+  flat(m, SS, selectors + 8 | 3, DATA | DPL3);
+  setFlags(m, flags);
+}
+
+/** SYSENTER. */
+export function sysenter(m: Machine): void {
+  const selector = m.i32[slot(N.sysenterCs) >> 2] & 0xfffc, long = isLong(m);
+  if (!(m.i32[CR0 >> 2] & CR0_PE) || selector === 0) m.fault(GP, 0);
+  setFlags(m, getFlags(m) & ~(VM | IF | RF));
+  flat(m, SS, selector + 8, DATA);
+  flat(m, CS, selector, long ? CODE64 : CODE32);
+  if (long) {
+    put64(m, RSP, get64(m, slot(N.sysenterEsp)));
+    setRip(m, get64(m, slot(N.sysenterEip)));
+  } else {
+    put32(m, RSP, m.i32[slot(N.sysenterEsp) >> 2]);
+    setRip(m, m.u32[slot(N.sysenterEip) >> 2]);
+  }
+}
+
+/** SYSEXIT; `wide` returns to 64-bit code. */
+export function sysexit(m: Machine, wide: boolean): void {
+  const selector = m.i32[slot(N.sysenterCs) >> 2] & 0xfffc;
+  if (!(m.i32[CR0 >> 2] & CR0_PE) || selector === 0 || cpl(m) !== 0) m.fault(GP, 0);
+  const rip = get64(m, RDX), rsp = get64(m, RCX);
+  if (wide && !(isCanonical(rip) && isCanonical(rsp))) m.fault(GP, 0);
+  flat(m, CS, selector + (wide ? 32 : 16) | 3, (wide ? CODE64 : CODE32) | DPL3);
+  flat(m, SS, selector + (wide ? 40 : 24) | 3, DATA | DPL3);
+  if (wide) {
+    put64(m, RSP, rsp);
+    setRip(m, rip);
+  } else {
+    put32(m, RSP, m.i32[RCX >> 2]);
+    setRip(m, m.u32[RDX >> 2]);
+  }
+}
+
+/** SWAPGS. */
+export function swapgs(m: Machine): void {
+  const base = (segment(GS) + SEG_BASE) >> 3, kernel = slot(N.kernelGsBase) >> 3;
+  const old = m.u64[base];
+  m.u64[base] = m.u64[kernel];
+  m.u64[kernel] = old;
+}

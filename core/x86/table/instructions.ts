@@ -1,0 +1,10 @@
+/**
+ * The one instruction table: decoder, interpreter, translator, disassembler, documentation and tests are made from it.
+ * @module
+ */
+import { InsnTable } from "../insn.ts";
+import { INTEGER } from "./integer.ts";
+import { SYSTEM } from "./system.ts";
+
+/** All instructions. */
+export const INSTRUCTIONS: InsnTable = new InsnTable([...INTEGER, ...SYSTEM]);
