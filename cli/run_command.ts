@@ -9,14 +9,14 @@ import type { HostEnd } from "../devices/host_end.ts";
 import { NullEnd } from "../devices/null_end.ts";
 import { Pc } from "../devices/pc.ts";
 import { StdioEnd } from "../devices/stdio_end.ts";
-import { KVM_EXIT_FAIL_ENTRY, KVM_EXIT_UNKNOWN, KvmError, type Vcpu, type VcpuExit } from "../mod.ts";
+import { KVM_EXIT_FAIL_ENTRY, KVM_EXIT_UNKNOWN, KvmError, type VcpuExit } from "../mod.ts";
 import { crashReport, modeName } from "./crash_report.ts";
 import { CliError, EXIT, lineOf, usageError } from "./errors.ts";
 import { hex } from "./format.ts";
 import { type CliHost, needPermission, print } from "./host.ts";
 import { build, type Machine, readMaterials } from "./machine.ts";
 import type { RunCommand, SerialOption } from "./options.ts";
-import { runLoop, type RunRecord, type RunSetup } from "./run_loop.ts";
+import { runLoop, type RunRecord } from "./run_loop.ts";
 import { statsText } from "./stats.ts";
 import { EXIT_NAMES, traceLine } from "./trace.ts";
 
@@ -56,7 +56,7 @@ async function run(
       vcpu,
       pc,
       serial,
-      alarm: alarmOf(vcpu),
+      alarm: vcpu.alarm,
       timeoutMs: command.timeout === undefined ? undefined : command.timeout * 1000,
       trace: command.trace ? trace : undefined,
     });
@@ -64,11 +64,6 @@ async function run(
     if (error instanceof KvmError) throw new CliError(EXIT.ENGINE, `${error.message} (${error.code})`);
     throw error;
   }
-}
-
-/** The processor's alarm clock, where its engine has one. */
-function alarmOf(vcpu: Vcpu & { readonly alarm?: (milliseconds: number) => void }): RunSetup["alarm"] {
-  return vcpu.alarm === undefined ? undefined : (milliseconds) => vcpu.alarm?.(milliseconds);
 }
 
 /** Says why the guest ended, where that is not simply its own wish. */

@@ -75,6 +75,8 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
   #trapBits = 0;
   #stepping = false;
   #codeChanged = false;
+  /** The instruction at RIP has been answered by the host program and is to be executed once more. */
+  #completing = false;
 
   readonly #irq: Uint32Array = new Uint32Array(8);
   #irqCount = 0;
@@ -401,7 +403,8 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     const { i32 } = this;
     this.#stepping = true;
     this.#held = 0;
-    i32[S.REP_LIMIT >> 2] = 1;
+    // A trap comes behind every iteration.
+    if (this.#watched()) i32[S.REP_LIMIT >> 2] = 1;
     try {
       const linear = this.#linearRip(), offset = offsetOf(linear);
       const n = this.#fetch();
@@ -439,7 +442,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
   run(maxInstructions: number): number {
     const v = this.sharedView;
     this.#exit = -1;
-    this.completeMmio();
+    this.#completing = this.completeMmio() || this.#pio === 1;
     if (this.#pio === 1) this.#pio = 2;
     this.#completeHypercall();
     this.u64[S.CR8 >> 3] = v.getBigUint64(16, true);
@@ -489,6 +492,13 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
       }
       if (this.#faultVector >= 0) {
         this.#deliverFault();
+        continue;
+      }
+      if (this.#completing) {
+        // What the host program has just answered comes to its end before an interrupt is looked at.
+        this.#completing = false;
+        if (this.#left <= 0) return;
+        this.#watchedStep();
         continue;
       }
       if (this.#interruptible()) {

@@ -231,13 +231,14 @@ export abstract class MemoryUnit {
     throw LEAVE;
   }
 
-  /** Takes the host program's answer to the last MMIO exit; called when RUN begins. */
-  protected completeMmio(): void {
+  /** Takes the host program's answer to the last MMIO exit, if there is one; called when RUN begins. */
+  protected completeMmio(): boolean {
     this.#logIndex = 0;
-    if (!this.#mmioPending) return;
+    if (!this.#mmioPending) return false;
     this.#mmioPending = false;
     this.#log.set(this.shared.subarray(40, 48), Math.min(this.#logCount, LOG_MAX - 1) * 8);
     this.#logCount++;
+    return true;
   }
 
   /** Forgets what the current instruction did: the host program set other registers. */

@@ -13,6 +13,7 @@ const REGS = [0, 3, 1, 2, 6, 7, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15];
 /** Order of segments in `struct kvm_sregs`. */
 const SEGMENTS = [S.CS, S.DS, S.ES, S.FS, S.GS, S.SS, S.TR, S.LDTR];
 const UNUSABLE = 1 << 16;
+const EFER_LMA = 0x400;
 
 function view(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -126,11 +127,13 @@ export function setFpu(m: Machine, from: Uint8Array): void {
 /** `struct kvm_translation`: what the page tables say, changing nothing. */
 export function translate(m: Machine, t: Uint8Array): void {
   const v = view(t);
-  const linear = v.getInt32(4, true) * 0x1_0000_0000 + v.getUint32(0, true);
+  const high = v.getInt32(4, true), long = (m.u32[S.EFER >> 2] & EFER_LMA) !== 0;
+  const canonical = !long || (high << 16) >> 16 === high;
+  const linear = (long ? high * 0x1_0000_0000 : 0) + v.getUint32(0, true);
   const paging = (m.u32[S.CR0 >> 2] & 0x8000_0000) !== 0;
   const result: WalkResult = { error: 0, flags: WALKED_WRITABLE | WALKED_USER };
   let page = linear - (linear & 4095);
-  if (paging) {
+  if (paging && canonical) {
     try {
       page = walk(m, linear, WALK_PROBE, result);
     } catch (e) {
@@ -138,7 +141,7 @@ export function translate(m: Machine, t: Uint8Array): void {
       page = -1;
     }
   }
-  const valid = page >= 0;
+  const valid = canonical && page >= 0;
   v.setBigUint64(8, valid ? BigInt(page + (linear & 4095)) : 0xffff_ffff_ffff_ffffn, true);
   t[16] = valid ? 1 : 0;
   t[17] = valid && result.flags & WALKED_WRITABLE ? 1 : 0;

@@ -6,7 +6,7 @@
  */
 import { KvmFpu, KvmRegs, type KvmSegment, KvmSregs } from "../../mod.ts";
 import type { BackendMemory, BackendVcpu, BackendVm } from "../../core/kvm/backend.ts";
-import { createSoftBackend } from "../../core/engine/soft.ts";
+import { createSoftBackend, type Engine } from "../../core/engine/soft.ts";
 import {
   backgroundByte,
   CODE_ADDRESS,
@@ -35,8 +35,8 @@ export interface SoftBatch {
   readonly outputs: Uint8Array;
   /** Data that is set before each case and captured after it. */
   readonly window: DataWindow;
-  /** The most times that the instruction is resumed where it repeats itself (REP). */
-  readonly repeats?: number;
+  /** Whether the instruction repeats itself (REP). */
+  readonly repeats?: boolean;
   /** Whether x87, MMX and SSE registers are loaded and captured. */
   readonly fpu?: boolean;
 }
@@ -47,9 +47,16 @@ const TABLES = 0x1000, IDT = 0x8000, TSS = 0x9000, STUBS = 0xa000, STACK_TOP = 0
 const SYSTEM = 0x15_4000_0000;
 const MEMORY = 0x20_0000;
 const VECTORS = 32;
+/** INT3: around the code, so that the case ends wherever it leads. */
+const FILLER = 0xcc, BREAKPOINT = 3;
+/** The most instructions that a case may take: it branches to itself if they do not do. */
+const BUDGET = 1000;
+const EXIT_HLT = 5, EXIT_INTR = 10;
 const STUB_SIZE = 16;
 /** Vectors that push an error code. */
 const WITH_ERROR = new Set([8, 10, 11, 12, 13, 14, 17, 21]);
+/** RFLAGS bits that a case may set; bit 1 and IF. */
+const SETTABLE = 0x24_4cd5n, FIXED = 0x202n;
 /** RFLAGS.RF: set in what a fault pushes. */
 const RF = 1n << 16n;
 /** Order of `struct kvm_regs` as encoding numbers. */
@@ -72,9 +79,12 @@ export class SoftCpu implements Disposable {
   readonly #background: Uint8Array = new Uint8Array(DATA_SIZE);
   #loaded = "";
 
-  /** Makes the guest. */
-  constructor() {
-    this.#vm = createSoftBackend().createVm();
+  /**
+   * Makes the guest. The interpreter executes the instruction alone; the translator makes a region of it and of what is
+   * around it.
+   */
+  constructor(readonly engine: Engine = "interpreter") {
+    this.#vm = createSoftBackend({ engine }).createVm();
     this.#memory = this.#vm.allocate(MEMORY);
     this.#vm.map([{ gpa: 0, size: MEMORY, memory: this.#memory, offset: 0, log: false }]);
     this.vcpu = this.#vm.createVcpu(0);
@@ -172,11 +182,11 @@ export class SoftCpu implements Disposable {
 
   /** Runs a batch; returns the lowest data address outside the window that a case changed. */
   runBatch(batch: SoftBatch): { readonly stray: number | undefined } {
-    const { mode, code, codeOffset = DEFAULT_CODE_OFFSET, inputs, outputs, window, repeats = 0 } = batch;
+    const { mode, code, codeOffset = DEFAULT_CODE_OFFSET, inputs, outputs, window, repeats = false } = batch;
     const record = STATE_SIZE + window.length;
     const input = new DataView(inputs.buffer, inputs.byteOffset, inputs.byteLength);
     const output = new DataView(outputs.buffer, outputs.byteOffset, outputs.byteLength);
-    this.#bytes.fill(0xcc, CODE_ADDRESS, CODE_ADDRESS + CODE_SIZE);
+    this.#bytes.fill(FILLER, CODE_ADDRESS, CODE_ADDRESS + CODE_SIZE);
     this.#bytes.set(code, CODE_ADDRESS + codeOffset);
     for (let at = 0; at + record <= inputs.length; at += record) {
       this.#bytes.set(inputs.subarray(at + STATE_SIZE, at + record), window.address);
@@ -191,14 +201,20 @@ export class SoftCpu implements Disposable {
     return { stray: this.#restore(window) };
   }
 
-  #runCase(mode: NativeMode, input: DataView, at: number, repeats: number): void {
+  #runCase(mode: NativeMode, input: DataView, at: number, repeats: boolean): void {
     const regs = this.#regsView;
     REGS.forEach((r, i) => regs.setBigUint64(i * 8, input.getBigUint64(at + r * 8, true), true));
     const rip = input.getBigUint64(at + STATE_OFFSET.rip, true);
+    const flags = input.getBigUint64(at + STATE_OFFSET.rflags, true) & SETTABLE | FIXED;
     regs.setBigUint64(128, rip, true);
-    regs.setBigUint64(136, input.getBigUint64(at + STATE_OFFSET.rflags, true) & 0x24_4cd5n | 0x202n, true);
+    regs.setBigUint64(136, flags, true);
     this.vcpu.setRegs(this.#regs.bytes);
-    for (let i = 0; i <= repeats; i++) {
+    if (this.engine === "translator") {
+      this.vcpu.run(BUDGET);
+      this.vcpu.getRegs(this.#regs.bytes);
+      return;
+    }
+    for (let i = 0; i === 0 || repeats && i < BUDGET; i++) {
       this.vcpu.run(1);
       this.vcpu.getRegs(this.#regs.bytes);
       if (regs.getBigUint64(128, true) !== rip) break;
@@ -239,8 +255,11 @@ export class SoftCpu implements Disposable {
         cr2 = this.#sregs.cr2;
       }
       this.#loaded = "";
-    } else if (this.vcpu.shared[8] !== 10) {
-      // RUN ended otherwise than by the budget.
+      if (trap === BREAKPOINT) {
+        rip--;
+        trap = TRAP.none;
+      }
+    } else if (this.vcpu.shared[8] !== EXIT_INTR && this.vcpu.shared[8] !== EXIT_HLT) {
       trap = 0x1000 + this.vcpu.shared[8];
       this.#loaded = "";
     }

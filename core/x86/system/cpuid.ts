@@ -161,7 +161,10 @@ export function hasFeature(entries: readonly CpuidEntry[], name: string): boolea
     const from = Object.hasOwn(FAMILY_FEATURES, name) ? FAMILY_FEATURES[name] : undefined;
     if (from === undefined) throw new RangeError(`Cannot look up the processor feature ${name}: there is none`);
     const signature = entries.find((e) => e.function === 1)?.eax;
-    return signature === undefined || familyOf(signature) >= from;
+    if (signature === undefined) return true;
+    const family = familyOf(signature);
+    // A signature of 0 is our 8086; another of family 0 is not a processor's, and takes nothing away.
+    return family >= from || (family === 0 && signature !== 0);
   }
   const e = entries.find((x) => x.function === place.leaf);
   return e !== undefined && (e[place.register] >>> place.bit & 1) === 1;

@@ -115,8 +115,8 @@ export const ARITHMETIC: readonly Row[] = [
   insn("INC", "FE /0 Eb|FF /0 Ev", { lock: true, writes: "OSZAP" }, inc),
   insn("DEC", "FE /1 Eb|FF /1 Ev", { lock: true, writes: "OSZAP" }, dec),
   insn("NEG", "F6 /3 Eb|F7 /3 Ev", LOCK, neg),
-  insn("CMPXCHG", "0F B0 /r Eb,Gb|0F B1 /r Ev,Gv", LOCK, cmpxchg),
-  insn("XADD", "0F C0 /r Eb,Gb|0F C1 /r Ev,Gv", LOCK, xadd),
+  insn("CMPXCHG", "0F B0 /r Eb,Gb|0F B1 /r Ev,Gv", { cpuid: "i486", ...LOCK }, cmpxchg),
+  insn("XADD", "0F C0 /r Eb,Gb|0F C1 /r Ev,Gv", { cpuid: "i486", ...LOCK }, xadd),
   insn("ADCX", "66 0F 38 F6 /r Gy,Ey", { cpuid: "adx", reads: "C", writes: "C" }, (c) => addCarry(c, false)),
   insn("ADOX", "F3 0F 38 F6 /r Gy,Ey", { cpuid: "adx", reads: "O", writes: "O" }, (c) => addCarry(c, true)),
 ];

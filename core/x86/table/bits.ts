@@ -83,9 +83,9 @@ const trailing = (v: I64): I64 => i64.ctz(v);
 const leading = (c: Ctx) => (v: I64): I64 => i64.sub(i64.clz(v), k(64 - c.width));
 const highest = (v: I64): I64 => i64.sub(k(63), i64.clz(v));
 
-const TEST = { writes: "C", undefined: "OSAP" };
-const CHANGE = { lock: true, writes: "C", undefined: "OSAP" };
-const SCAN = { writes: "Z", undefined: "OSAPC" };
+const TEST = { cpuid: "i386", writes: "C", undefined: "OSAP" };
+const CHANGE = { cpuid: "i386", lock: true, writes: "C", undefined: "OSAP" };
+const SCAN = { cpuid: "i386", writes: "Z", undefined: "OSAPC" };
 const COUNT = { writes: "ZC", undefined: "OSAP" };
 const ALL = { writes: "OSZAPC" };
 

@@ -44,6 +44,8 @@ function jumpAbsolute(c: Ctx): void {
   c.jump(target);
 }
 
+const jumpIf = (c: Ctx): void => c.branch(c.condition(c.form.cc));
+
 function ret(c: Ctx, release?: I64): void {
   const target = c.pop(c.opsize);
   c.checkTarget(target);
@@ -80,7 +82,7 @@ const STACKED = { ...NEAR, stack: true } as const;
 /** Control transfers and hints. */
 // deno-fmt-ignore
 export const CONTROL: readonly Row[] = [
-  insn("Jcc", "70+cc Jb|0F 80+cc Jz", { ...CONDITIONAL, reads: "OSZPC" }, (c) => c.branch(c.condition(c.form.cc))),
+  insn("Jcc", "70+cc Jb", { ...CONDITIONAL, reads: "OSZPC" }, jumpIf),
   insn("PAUSE", "F3 90", {}, nothing),
   insn("RET", "C2 Iw", STACKED, (c) => ret(c, c.dst.read())),
   insn("RET", "C3", STACKED, (c) => ret(c)),
@@ -97,15 +99,16 @@ export const CONTROL: readonly Row[] = [
   insn("STD", "FD", {}, (c) => setDirection(c, true)),
   insn("CALL", "FF /2 Ev", STACKED, callAbsolute),
   insn("JMP", "FF /4 Ev", NEAR, jumpAbsolute),
+  insn("Jcc", "0F 80+cc Jz", { cpuid: "i386", ...CONDITIONAL, reads: "OSZPC" }, jumpIf),
   insn("UD2", "0F 0B", { ends: true }, undefinedOpcode),
-  insn("PREFETCHW", "0F 0D /r Ev", {}, nothing),
-  insn("PREFETCHNTA", "0F 18 /0 Mb", {}, nothing),
-  insn("PREFETCHT0", "0F 18 /1 Mb", {}, nothing),
-  insn("PREFETCHT1", "0F 18 /2 Mb", {}, nothing),
-  insn("PREFETCHT2", "0F 18 /3 Mb", {}, nothing),
+  insn("PREFETCHW", "0F 0D /r Ev", { cpuid: "3dnowprefetch" }, nothing),
+  insn("PREFETCHNTA", "0F 18 /0 Mb", { cpuid: "sse" }, nothing),
+  insn("PREFETCHT0", "0F 18 /1 Mb", { cpuid: "sse" }, nothing),
+  insn("PREFETCHT1", "0F 18 /2 Mb", { cpuid: "sse" }, nothing),
+  insn("PREFETCHT2", "0F 18 /3 Mb", { cpuid: "sse" }, nothing),
   insn("ENDBR32", "F3 0F 1E /FB", {}, nothing),
   insn("ENDBR64", "F3 0F 1E /FA", {}, nothing),
-  insn("NOP", "0F 18 /r Ev|0F 19 /r Ev|0F 1A /r Ev|0F 1B /r Ev|0F 1C /r Ev|0F 1D /r Ev|0F 1E /r Ev|0F 1F /r Ev", {}, nothing),
+  insn("NOP", "0F 18 /r Ev|0F 19 /r Ev|0F 1A /r Ev|0F 1B /r Ev|0F 1C /r Ev|0F 1D /r Ev|0F 1E /r Ev|0F 1F /r Ev", { cpuid: "i686" }, nothing),
   insn("LFENCE", eight("NP 0F AE", 0xe8), { cpuid: "sse2" }, nothing),
   insn("MFENCE", eight("NP 0F AE", 0xf0), { cpuid: "sse2" }, nothing),
   insn("SFENCE", eight("NP 0F AE", 0xf8), { cpuid: "sse" }, nothing),

@@ -7,7 +7,7 @@ import type { V128 } from "../../wasm/expr.ts";
 import type { Ctx } from "../context.ts";
 import { bitsOf, cfOf, wordsOf } from "../flags.ts";
 import { insn, type Row } from "../insn.ts";
-import { GPR, SEG, SEG_SELECTOR, SEG_SIZE } from "../state.ts";
+import { GPR } from "../state.ts";
 import { bitAt, k, pick, signExtend, wide, withZf } from "./arith_flags.ts";
 
 const move = (c: Ctx): void => c.dst.write(c.src.read());
@@ -25,16 +25,6 @@ function xchgAccumulator(c: Ctx): void {
   const other = c.form.opcode === 0x90 ? c.f.let(i32.ne(c.dst.address(), i32.const(GPR))) : undefined;
   c.dst.write(b, other);
   c.src.write(a, other);
-}
-
-/** MOV from a segment register: 16 bits to memory, zero-extended to a register. There are six of them. */
-function moveFromSegment(c: Ctx): void {
-  const n = c.src.address();
-  c.f.if(i32.gt_u(n, i32.const(5)), () => c.raise(6));
-  const at = i32.add(i32.mul(n, i32.const(SEG_SIZE)), i32.const(SEG + SEG_SELECTOR));
-  const selector = c.state<I64>("i64.load16_u", at);
-  if (c.dst.isMemory) c.dst.access(2, "write").store("i64.store16", selector);
-  else c.dst.write(selector);
 }
 
 function movbe(c: Ctx): void {
@@ -125,7 +115,6 @@ export const DATA: readonly Row[] = [
   insn("MOVSXD", "63 /r Gv,Ed", { long: "only" }, moveSigned),
   insn("XCHG", "86 /r Eb,Gb|87 /r Ev,Gv", { lock: true }, xchg),
   insn("MOV", "88 /r Eb,Gb|89 /r Ev,Gv|8A /r Gb,Eb|8B /r Gv,Ev|A0 AL,Ob|A1 rAX,Ov|A2 Ob,AL|A3 Ov,rAX|B0+r Zb,Ib|B8+r Zv,Iv|C6 /0 Eb,Ib|C7 /0 Ev,sIz", {}, move),
-  insn("MOV", "8C /r Ev,Sw", {}, moveFromSegment),
   insn("LEA", "8D /r Gv,M", {}, (c) => c.dst.write(c.src.offset())),
   insn("XCHG", "90+r Zv,rAX", {}, xchgAccumulator),
   insn("CBW", "98", {}, widen),
@@ -135,11 +124,11 @@ export const DATA: readonly Row[] = [
   insn("SALC", "D6", { reads: "C", long: "invalid" }, (c) => c.reg(0, 8).write(i64.sub(k(0), wide(cfOf(c.flags()))))),
   insn("XLAT", "D7", { address: true }, xlat),
   insn("CMOVcc", "0F 40+cc /r Gv,Ev", { cpuid: "cmov", reads: CONDITION }, cmov),
-  insn("SETcc", "0F 90+cc /r Eb", { reads: CONDITION }, (c) => c.dst.write(wide(c.condition(c.form.cc)))),
-  insn("MOVZX", "0F B6 /r Gv,Eb|0F B7 /r Gv,Ew", {}, move),
-  insn("MOVSX", "0F BE /r Gv,Eb|0F BF /r Gv,Ew", {}, moveSigned),
+  insn("SETcc", "0F 90+cc /r Eb", { cpuid: "i386", reads: CONDITION }, (c) => c.dst.write(wide(c.condition(c.form.cc)))),
+  insn("MOVZX", "0F B6 /r Gv,Eb|0F B7 /r Gv,Ew", { cpuid: "i386" }, move),
+  insn("MOVSX", "0F BE /r Gv,Eb|0F BF /r Gv,Ew", { cpuid: "i386" }, moveSigned),
   insn("MOVNTI", "NP 0F C3 /r My,Gy", { cpuid: "sse2" }, move),
   insn("CMPXCHG8B", "0F C7 /1 Mq", { cpuid: "cx8", lock: true, writes: "Z" }, cmpxchg8b),
-  insn("BSWAP", "0F C8+r Zv", {}, bswap),
+  insn("BSWAP", "0F C8+r Zv", { cpuid: "i486" }, bswap),
   insn("MOVBE", "0F 38 F0 /r Gv,Mv|0F 38 F1 /r Mv,Gv", { cpuid: "movbe" }, movbe),
 ];

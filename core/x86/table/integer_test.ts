@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { InterpreterContext, type Support } from "../../engine/interpreter_context.ts";
+import { InstructionContext, type Support } from "../../engine/instruction_context.ts";
 import * as shapes from "../../engine/shape.ts";
 import type { I32 } from "../../wasm/expr.ts";
 import { type Callee, type FunctionType, ModuleBuilder } from "../../wasm/module.ts";
@@ -83,7 +83,7 @@ Deno.test("INTEGER declares flags once each, by their letters", () => {
 });
 
 /** Notes what a meaning does to the flags. */
-class Recorder extends InterpreterContext {
+class Recorder extends InstructionContext {
   reads = false;
   sets = false;
   override flags(): FlagWords {

@@ -177,10 +177,10 @@ const QUOTIENT = { undefined: "OSZAPC" };
 /** Multiplication and division. */
 // deno-fmt-ignore
 export const MULTIPLY: readonly Row[] = [
-  insn("IMUL", "69 /r Gv,Ev,sIz|6B /r Gv,Ev,sIb", PRODUCT, (c) => imulTo(c, c.src.read(), c.src2.read())),
+  insn("IMUL", "69 /r Gv,Ev,sIz|6B /r Gv,Ev,sIb", { cpuid: "i186", ...PRODUCT }, (c) => imulTo(c, c.src.read(), c.src2.read())),
   insn("MUL", "F6 /4 Eb|F7 /4 Ev", PRODUCT, mul),
   insn("IMUL", "F6 /5 Eb|F7 /5 Ev", PRODUCT, imul),
   insn("DIV", "F6 /6 Eb|F7 /6 Ev", QUOTIENT, div),
   insn("IDIV", "F6 /7 Eb|F7 /7 Ev", QUOTIENT, idiv),
-  insn("IMUL", "0F AF /r Gv,Ev", PRODUCT, (c) => imulTo(c, c.dst.read(), c.src.read())),
+  insn("IMUL", "0F AF /r Gv,Ev", { cpuid: "i386", ...PRODUCT }, (c) => imulTo(c, c.dst.read(), c.src.read())),
 ];

@@ -153,18 +153,27 @@ function double(c: Ctx, r: I64, cf: I64, of: I64, n: I64, a: I64): void {
 const SHIFT = { writes: "SZPC", undefined: "OA" };
 const ROTATE = { writes: "C", undefined: "O" };
 const THROUGH = { reads: "C", writes: "C", undefined: "O" };
+const I186 = { cpuid: "i186" };
 
 /** Shifts and rotates. */
 // deno-fmt-ignore
 export const SHIFTS: readonly Row[] = [
-  insn("ROL", "C0 /0 Eb,Ib|C1 /0 Ev,Ib|D0 /0 Eb,1|D1 /0 Ev,1|D2 /0 Eb,CL|D3 /0 Ev,CL", ROTATE, rol),
-  insn("ROR", "C0 /1 Eb,Ib|C1 /1 Ev,Ib|D0 /1 Eb,1|D1 /1 Ev,1|D2 /1 Eb,CL|D3 /1 Ev,CL", ROTATE, ror),
-  insn("RCL", "C0 /2 Eb,Ib|C1 /2 Ev,Ib|D0 /2 Eb,1|D1 /2 Ev,1|D2 /2 Eb,CL|D3 /2 Ev,CL", THROUGH, rcl),
-  insn("RCR", "C0 /3 Eb,Ib|C1 /3 Ev,Ib|D0 /3 Eb,1|D1 /3 Ev,1|D2 /3 Eb,CL|D3 /3 Ev,CL", THROUGH, rcr),
-  insn("SHL", "C0 /4 Eb,Ib|C1 /4 Ev,Ib|D0 /4 Eb,1|D1 /4 Ev,1|D2 /4 Eb,CL|D3 /4 Ev,CL", SHIFT, shl),
-  insn("SHR", "C0 /5 Eb,Ib|C1 /5 Ev,Ib|D0 /5 Eb,1|D1 /5 Ev,1|D2 /5 Eb,CL|D3 /5 Ev,CL", SHIFT, shr),
-  insn("SAL", "C0 /6 Eb,Ib|C1 /6 Ev,Ib|D0 /6 Eb,1|D1 /6 Ev,1|D2 /6 Eb,CL|D3 /6 Ev,CL", SHIFT, shl),
-  insn("SAR", "C0 /7 Eb,Ib|C1 /7 Ev,Ib|D0 /7 Eb,1|D1 /7 Ev,1|D2 /7 Eb,CL|D3 /7 Ev,CL", SHIFT, sar),
-  insn("SHLD", "0F A4 /r Ev,Gv,Ib|0F A5 /r Ev,Gv,CL", SHIFT, shld),
-  insn("SHRD", "0F AC /r Ev,Gv,Ib|0F AD /r Ev,Gv,CL", SHIFT, shrd),
+  insn("ROL", "C0 /0 Eb,Ib|C1 /0 Ev,Ib", { ...I186, ...ROTATE }, rol),
+  insn("ROR", "C0 /1 Eb,Ib|C1 /1 Ev,Ib", { ...I186, ...ROTATE }, ror),
+  insn("RCL", "C0 /2 Eb,Ib|C1 /2 Ev,Ib", { ...I186, ...THROUGH }, rcl),
+  insn("RCR", "C0 /3 Eb,Ib|C1 /3 Ev,Ib", { ...I186, ...THROUGH }, rcr),
+  insn("SHL", "C0 /4 Eb,Ib|C1 /4 Ev,Ib", { ...I186, ...SHIFT }, shl),
+  insn("SHR", "C0 /5 Eb,Ib|C1 /5 Ev,Ib", { ...I186, ...SHIFT }, shr),
+  insn("SAL", "C0 /6 Eb,Ib|C1 /6 Ev,Ib", { ...I186, ...SHIFT }, shl),
+  insn("SAR", "C0 /7 Eb,Ib|C1 /7 Ev,Ib", { ...I186, ...SHIFT }, sar),
+  insn("ROL", "D0 /0 Eb,1|D1 /0 Ev,1|D2 /0 Eb,CL|D3 /0 Ev,CL", ROTATE, rol),
+  insn("ROR", "D0 /1 Eb,1|D1 /1 Ev,1|D2 /1 Eb,CL|D3 /1 Ev,CL", ROTATE, ror),
+  insn("RCL", "D0 /2 Eb,1|D1 /2 Ev,1|D2 /2 Eb,CL|D3 /2 Ev,CL", THROUGH, rcl),
+  insn("RCR", "D0 /3 Eb,1|D1 /3 Ev,1|D2 /3 Eb,CL|D3 /3 Ev,CL", THROUGH, rcr),
+  insn("SHL", "D0 /4 Eb,1|D1 /4 Ev,1|D2 /4 Eb,CL|D3 /4 Ev,CL", SHIFT, shl),
+  insn("SHR", "D0 /5 Eb,1|D1 /5 Ev,1|D2 /5 Eb,CL|D3 /5 Ev,CL", SHIFT, shr),
+  insn("SAL", "D0 /6 Eb,1|D1 /6 Ev,1|D2 /6 Eb,CL|D3 /6 Ev,CL", SHIFT, shl),
+  insn("SAR", "D0 /7 Eb,1|D1 /7 Ev,1|D2 /7 Eb,CL|D3 /7 Ev,CL", SHIFT, sar),
+  insn("SHLD", "0F A4 /r Ev,Gv,Ib|0F A5 /r Ev,Gv,CL", { cpuid: "i386", ...SHIFT }, shld),
+  insn("SHRD", "0F AC /r Ev,Gv,Ib|0F AD /r Ev,Gv,CL", { cpuid: "i386", ...SHIFT }, shrd),
 ];

@@ -84,17 +84,21 @@ function leave(c: Ctx): void {
 }
 
 const STACK = { stack: true, long: "default64" } as const;
+const STACK186 = { cpuid: "i186", ...STACK } as const;
+const STACK386 = { cpuid: "i386", ...STACK } as const;
 const OLD = { stack: true, long: "invalid" } as const;
+const OLD186 = { cpuid: "i186", ...OLD } as const;
 
 /** Stack instructions. */
 // deno-fmt-ignore
 export const STACKS: readonly Row[] = [
   insn("PUSH", "06 ES|0E CS|16 SS|1E DS", OLD, pushSegment),
-  insn("PUSH", "50+r Zv|68 sIz|6A sIb|FF /6 Ev", STACK, push),
+  insn("PUSH", "50+r Zv|FF /6 Ev", STACK, push),
   insn("POP", "58+r Zv|8F /0 Ev", STACK, pop),
-  insn("PUSHA", "60", OLD, pusha),
-  insn("POPA", "61", OLD, popa),
-  insn("ENTER", "C8 Iw,Ib", STACK, enter),
-  insn("LEAVE", "C9", STACK, leave),
-  insn("PUSH", "0F A0 FS|0F A8 GS", STACK, pushSegment),
+  insn("PUSHA", "60", OLD186, pusha),
+  insn("POPA", "61", OLD186, popa),
+  insn("PUSH", "68 sIz|6A sIb", STACK186, push),
+  insn("ENTER", "C8 Iw,Ib", STACK186, enter),
+  insn("LEAVE", "C9", STACK186, leave),
+  insn("PUSH", "0F A0 FS|0F A8 GS", STACK386, pushSegment),
 ];
