@@ -498,10 +498,11 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
         // What the host program has just answered comes to its end before an interrupt is looked at.
         this.#completing = false;
         if (this.#left <= 0) return;
-        this.#watchedStep();
-        continue;
-      }
-      if (this.#interruptible()) {
+        if (this.#irqCount > 0 || this.shared[0] !== 0) {
+          this.#watchedStep();
+          continue;
+        }
+      } else if (this.#interruptible()) {
         if (this.#irqCount > 0) {
           this.#deliverInterrupt();
           continue;
