@@ -28,6 +28,7 @@ const SLICE_MS = 10;
 const EXITS_BETWEEN_LOOKS = 32;
 const FIRST_SLICE = 50_000;
 const SMALLEST_SLICE = 1_000;
+const LARGEST_SLICE = 20_000_000;
 
 /** What a guest runs on. */
 export interface RunSetup {
@@ -104,10 +105,10 @@ export async function runLoop(setup: RunSetup): Promise<RunRecord> {
   }
 }
 
-/** Aims at slices of {@linkcode SLICE_MS}, at most doubling from one to the next. */
+/** Aims at slices of {@linkcode SLICE_MS}, at most doubling from one to the next: the next instructions may be slower. */
 function nextSlice(instructions: number, took: number): number {
   const factor = Math.min(2, Math.max(0.25, SLICE_MS / Math.max(took, 0.01)));
-  return Math.max(SMALLEST_SLICE, Math.round(instructions * factor));
+  return Math.min(LARGEST_SLICE, Math.max(SMALLEST_SLICE, Math.round(instructions * factor)));
 }
 
 /** Does what an exit asks for; says so if the guest cannot go on. */

@@ -319,6 +319,12 @@ export class InstructionContext implements Ctx {
   condition(cc: number): I32 {
     const w = this.flags();
     const less = () => i32.xor(sfOf(w), ofOf(w));
+    const [a, b] = w.difference ?? [];
+    if (a && b) {
+      // B, E, BE, L, LE and their opposites compare; the order of sign-extended values is the same unsigned.
+      const compared = [, i64.lt_u, i64.eq, i64.le_u, , , i64.lt_s, i64.le_s][cc >> 1]?.(a, b);
+      if (compared) return this.f.let(cc & 1 ? i32.xor(compared, K32(1)) : compared);
+    }
     const value = [
       () => ofOf(w),
       () => cfOf(w),
@@ -383,7 +389,7 @@ export class InstructionContext implements Ctx {
   // Memory.
 
   /** Checks `bytes` bytes at `offset` of the segment whose state is at `segment`, in the way `am`. */
-  access(am: number, segment: I32, offset: I64, bytes: number, how: How): Access {
+  access(am: number, segment: I32, offset: I64, bytes: number, how: How, aligned = false): Access {
     const { f } = this;
     const off = f.let(offset);
     const stack = constantOf(segment) === S.SEG + S.SS * S.SEG_SIZE;
@@ -401,6 +407,7 @@ export class InstructionContext implements Ctx {
     } else if (am === shapes.AM_BASE64 || am === shapes.AM_BASE32) {
       linear = f.let(i64.add(i64.load(segment, { offset: S.SEG_BASE }), off));
     }
+    if (aligned) f.if(i64.ne(i64.and(linear, K64(bytes - 1)), K64(0)), () => this.#raise(K32(13), K32(0)));
     return new LinearAccess(this, linear, bytes, how, stack);
   }
 
@@ -635,10 +642,10 @@ class MemoryOperand implements Operand {
     return this.#offset ??= make();
   }
 
-  access(bytes: number, how: How, displacement?: I64): Access {
+  access(bytes: number, how: How, displacement?: I64, aligned = false): Access {
     let off = this.offset();
     if (displacement) off = i64.and(i64.add(off, displacement), maskOf(shapes.AM_SIZE[this.am]));
-    return this.c.access(this.am, this.segment, off, bytes, how);
+    return this.c.access(this.am, this.segment, off, bytes, how, aligned);
   }
 
   read(): I64 {

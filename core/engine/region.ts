@@ -224,7 +224,7 @@ export class Region {
   flags(): FlagWords {
     const { f } = this;
     const w = this.#words ?? { res: f.get(this.#res), aux: f.get(this.#aux) };
-    return { res: f.let(w.res), aux: f.let(w.aux) };
+    return { ...w, res: f.let(w.res), aux: f.let(w.aux) };
   }
 
   putFlags(words: FlagWords): void {

@@ -69,6 +69,9 @@ export interface Limits {
   readonly shared?: boolean;
 }
 
+/** Marks the reading of a local that nothing sets again. */
+const BOUND = 1;
+
 /** Builds one function. */
 export class FunctionBuilder {
   /** Local types beyond the parameters. */
@@ -113,10 +116,10 @@ export class FunctionBuilder {
 
   /** Evaluates now, into a fresh local that nothing else sets; constants and such locals pass through. */
   let<T extends ValType>(value: Expr<T>): Expr<T> {
-    if (value.kind === "const") return value;
+    if (value.kind === "const" || value.kind === "local" && value.index === BOUND) return value;
     const l = this.local(value.type);
     this.set(l, value);
-    return this.get(l);
+    return node(value.type, "local", "local.get", [], l.index, BOUND);
   }
 
   /** Sets a local. */

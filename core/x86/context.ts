@@ -42,8 +42,11 @@ export interface Operand {
   write(value: I64, when?: I32): void;
   /** Memory: the offset in its segment, masked to the address size. */
   offset(): I64;
-  /** Memory: checks `bytes` bytes at `offset() + displacement` (displacement defaults to 0). */
-  access(bytes: number, how: "read" | "write" | "modify", displacement?: I64): Access;
+  /**
+   * Memory: checks `bytes` bytes at `offset() + displacement` (displacement defaults to 0); with `aligned`, a linear
+   * address that is not a multiple of `bytes` is #GP(0).
+   */
+  access(bytes: number, how: "read" | "write" | "modify", displacement?: I64, aligned?: boolean): Access;
   /** Register: the state address of its low byte (general, MMX, XMM); segment, control, debug, ST(i): its number. */
   address(): I32;
 }

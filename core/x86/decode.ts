@@ -210,6 +210,10 @@ export class Decoder {
       if (this.#at > this.#end) return "truncated";
       return "invalid";
     }
+    // VEX.vvvv that names no operand must be 1111.
+    if (vexPrefix >= 0 && this.vvvv !== 0 && !form.operands.some((o) => o.code === "B" || o.code === "H")) {
+      return this.#at > this.#end ? "truncated" : "invalid";
+    }
     this.form = form;
     const { attributes } = form.row;
     const opsizePrefix = has66 && form.prefix !== 0x66;

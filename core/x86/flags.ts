@@ -54,6 +54,8 @@ export interface FlagWords {
   readonly res: I64;
   /** FAUX. */
   readonly aux: I64;
+  /** For the words of `a` − `b`: both, sign-extended, so that a condition can compare them directly. */
+  readonly difference?: readonly [a: I64, b: I64];
 }
 
 /** Single flags as i32 0 or 1. */

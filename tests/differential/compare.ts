@@ -25,7 +25,7 @@ function hex(v: bigint | number): string {
 
 /** How a record of `actual` differs from that of `expected`; empty if it does not. */
 export function differences(
-  e: Encoding,
+  e: Pick<Encoding, "mode" | "window">,
   flags: number,
   expected: DataView,
   actual: DataView,
@@ -68,7 +68,7 @@ function name(trap: number): string {
 }
 
 /** A case's state in one line. */
-export function describe(e: Encoding, state: DataView, at: number): string {
+export function describe(e: Pick<Encoding, "mode" | "code">, state: DataView, at: number): string {
   const registers = GPR_NAMES.slice(0, e.mode === 64 ? 16 : 8)
     .map((n, i) => `${n}=${state.getBigUint64(at + i * 8, true).toString(16)}`).join(" ");
   const code = Array.from(e.code, (b) => b.toString(16).padStart(2, "0")).join(" ");

@@ -14,7 +14,6 @@ import {
   READ_ONLY_SIZE,
 } from "../host/memory_map.ts";
 import type { DataWindow, NativeMode } from "../host/native_cpu.ts";
-import { STATE_OFFSET } from "../host/state_block.ts";
 import type { Prng } from "./prng.ts";
 
 /** One encoding. */
@@ -401,18 +400,4 @@ function equalise(b: Builder, state: DataView, data: DataView, r: Prng): void {
     setRegister(state, 0, b.mode === 64 ? byte : BigInt.asUintN(32, byte));
     if (b.form.mnemonic === "CMPXCHG8B") setRegister(state, 2, b.mode === 64 ? byte : BigInt.asUintN(32, byte));
   } else setRegister(state, (b.modrm & 7) | (b.rex & 1) << 3, register(state, 0));
-}
-
-/** A random state: registers, status flags and direction, FS and GS bases, data. */
-export function randomState(e: Encoding, state: DataView, data: DataView, random: Prng): void {
-  for (let n = 0; n < 16; n++) {
-    const v = n < 8 || e.mode === 64 ? random.value() : 0n;
-    setRegister(state, n, e.mode === 64 ? v : BigInt.asUintN(32, v));
-  }
-  state.setBigUint64(STATE_OFFSET.rflags, BigInt(random.u32() & 0x8d5 | (random.once(4) ? 0x400 : 0) | 0x202), true);
-  state.setBigUint64(STATE_OFFSET.fsBase, BigInt(e.mode === 64 ? random.below(0x60) : 0), true);
-  state.setBigUint64(STATE_OFFSET.gsBase, BigInt(e.mode === 64 ? random.below(0x60) : 0), true);
-  for (let i = 0; i < data.byteLength; i += 4) data.setUint32(i, random.u32(), true);
-  if (random.once(4)) { for (let i = 0; i < data.byteLength; i += 8) data.setBigUint64(i, random.value(), true); }
-  e.fit(state, data, random);
 }

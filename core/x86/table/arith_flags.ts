@@ -79,6 +79,11 @@ export function subFlags(c: Ctx, a: I64, b: I64, r: I64, width: Width): FlagWord
   return carryVector(c, i64.or(i64.and(na, b), i64.and(i64.or(na, b), r)), r, width);
 }
 
+/** Words of `r` = `a` − `b` without a borrow. */
+export function compareFlags(c: Ctx, a: I64, b: I64, r: I64, width: Width): FlagWords {
+  return { ...subFlags(c, a, b, r, width), difference: [signExtend(a, width), signExtend(b, width)] };
+}
+
 /** Words of a logical result: CF, OF and AF are clear. */
 export function logicFlags(r: I64, width: Width): FlagWords {
   return { res: signExtend(r, width), aux: k(0) };

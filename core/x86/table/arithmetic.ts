@@ -6,7 +6,7 @@ import { i32, i64 } from "../../wasm/expr.ts";
 import type { Ctx } from "../context.ts";
 import { cfOf, ofOf } from "../flags.ts";
 import { insn, type Row } from "../insn.ts";
-import { addFlags, k, pick, signExtend, subFlags, wide, withCarries, zeroExtend } from "./arith_flags.ts";
+import { addFlags, compareFlags, k, pick, signExtend, subFlags, wide, withCarries, zeroExtend } from "./arith_flags.ts";
 
 function add(c: Ctx): void {
   const a = c.dst.modify(), b = c.src.read(), r = c.f.let(i64.add(a, b));
@@ -23,7 +23,7 @@ function adc(c: Ctx): void {
 
 function sub(c: Ctx): void {
   const a = c.dst.modify(), b = c.src.read(), r = c.f.let(i64.sub(a, b));
-  c.setFlags(subFlags(c, a, b, r, c.width));
+  c.setFlags(compareFlags(c, a, b, r, c.width));
   c.dst.write(r);
 }
 
@@ -36,7 +36,7 @@ function sbb(c: Ctx): void {
 
 function cmp(c: Ctx): void {
   const a = c.dst.read(), b = c.src.read(), r = c.f.let(i64.sub(a, b));
-  c.setFlags(subFlags(c, a, b, r, c.width));
+  c.setFlags(compareFlags(c, a, b, r, c.width));
 }
 
 /** INC and DEC: CF stays, so its bit is put back and bit 62 made to fit it. */

@@ -115,6 +115,7 @@ export const CONTROL: readonly Row[] = [
   insn("CLFLUSH", "NP 0F AE /7 Mb", { cpuid: "clflush" }, touch),
   insn("CLFLUSHOPT", "66 0F AE /7 Mb", { cpuid: "clflushopt" }, touch),
   insn("CLWB", "66 0F AE /6 Mb", { cpuid: "clwb" }, touch),
+  insn("UD", "F3 0F 38 F0 /r Gv,Ev|F3 0F 38 F1 /r Gv,Ev", { ends: true }, undefinedOpcode),
   insn("UD1", "0F B9 /r Gv,Ev", { ends: true }, undefinedOpcode),
   insn("UD0", "0F FF /r Gv,Ev", { ends: true }, undefinedOpcode),
 ];

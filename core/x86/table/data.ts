@@ -60,8 +60,7 @@ function cmpxchg8b(c: Ctx): void {
 }
 
 function cmpxchg16b(c: Ctx): void {
-  c.f.if(i64.ne(i64.and(c.dst.offset(), k(15)), k(0)), () => c.raise(13, i32.const(0)));
-  const access = c.dst.access(16, "modify"), d = c.f.let(access.load<V128>("v128.load"));
+  const access = c.dst.access(16, "modify", undefined, true), d = c.f.let(access.load<V128>("v128.load"));
   const low = c.f.let(lane<"i64">("i64x2.extract_lane", d, 0));
   const high = c.f.let(lane<"i64">("i64x2.extract_lane", d, 1));
   const equal = c.f.let(i32.and(i64.eq(low, c.reg(0, 64).read()), i64.eq(high, c.reg(2, 64).read())));

@@ -6,7 +6,7 @@
  * width, leave it alone.
  * @module
  */
-import { type I64, i64 } from "../../wasm/expr.ts";
+import { i32, type I64, i64 } from "../../wasm/expr.ts";
 import type { Ctx } from "../context.ts";
 import { cfOf, ofOf } from "../flags.ts";
 import { insn, type Row } from "../insn.ts";
@@ -42,10 +42,17 @@ function sar(c: Ctx): void {
   finish(c, r, carries(i64.and(before, k(1)), k(0)), n);
 }
 
+/** A rotation: WebAssembly's own for 32 and 64 bits, `narrow` for less. */
+function rotate(c: Ctx, name: "rotl" | "rotr", a: I64, by: I64, narrow: I64): I64 {
+  if (c.width === 64) return i64[name](a, by);
+  if (c.width === 32) return i64.extend_i32_u(i32[name](i32.wrap_i64(a), i32.wrap_i64(by)));
+  return narrow;
+}
+
 function rol(c: Ctx): void {
   const a = c.dst.modify(), n = masked(c, c.src.read()), w = c.width;
   const by = c.f.let(i64.and(n, k(w - 1)));
-  const r = c.f.let(w === 64 ? i64.rotl(a, by) : i64.or(i64.shl(a, by), i64.shr_u(a, i64.sub(k(w), by))));
+  const r = c.f.let(rotate(c, "rotl", a, by, i64.or(i64.shl(a, by), i64.shr_u(a, i64.sub(k(w), by)))));
   const cf = c.f.let(i64.and(r, k(1)));
   rotated(c, cf, signMoves(c, a), n);
   c.dst.write(r);
@@ -62,7 +69,7 @@ function rotated(c: Ctx, cf: I64, of: I64, n: I64): void {
 function ror(c: Ctx): void {
   const a = c.dst.modify(), n = masked(c, c.src.read()), w = c.width;
   const by = c.f.let(i64.and(n, k(w - 1)));
-  const r = c.f.let(w === 64 ? i64.rotr(a, by) : i64.or(i64.shr_u(a, by), i64.shl(a, i64.sub(k(w), by))));
+  const r = c.f.let(rotate(c, "rotr", a, by, i64.or(i64.shr_u(a, by), i64.shl(a, i64.sub(k(w), by)))));
   const cf = c.f.let(bitAt(r, w - 1));
   rotated(c, cf, i64.xor(bitAt(a, w - 1), a), n);
   c.dst.write(r);
