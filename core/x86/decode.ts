@@ -158,7 +158,7 @@ export class Decoder {
       } else break;
       this.rex = 0;
     }
-    let map = 0, vexPrefix = -1;
+    let map = 0, vexPrefix = -1, unnamed = true;
     if ((byte === 0xc4 || byte === 0xc5) && (code === 64 || this.#peek() >= 0xc0)) {
       // #UD for VEX behind 66, F2, F3, LOCK or REX.
       if (has66 || this.rep || this.lock || this.rex) return this.#at > this.#end ? "truncated" : "invalid";
@@ -167,6 +167,7 @@ export class Decoder {
       this.rex = 0x40 | (~p1 >> 5 & 4) | (byte === 0xc4 ? (~p1 >> 5 & 3) | (p2 >> 4 & 8) : 0);
       if (code !== 64) this.rex &= 8;
       this.vvvv = ~p2 >> 3 & (code === 64 ? 15 : 7);
+      unnamed = (p2 & 0x78) === 0x78;
       this.vexL = p2 >> 2 & 1;
       vexPrefix = [0, 0x66, 0xf3, 0xf2][p2 & 3];
       if (map <= VEX_MAP || map > VEX_MAP + 3) return this.#at > this.#end ? "truncated" : "invalid";
@@ -211,7 +212,7 @@ export class Decoder {
       return "invalid";
     }
     // VEX.vvvv that names no operand must be 1111.
-    if (vexPrefix >= 0 && this.vvvv !== 0 && !form.operands.some((o) => o.code === "B" || o.code === "H")) {
+    if (!unnamed && !form.operands.some((o) => o.code === "B" || o.code === "H")) {
       return this.#at > this.#end ? "truncated" : "invalid";
     }
     this.form = form;

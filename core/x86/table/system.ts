@@ -156,21 +156,24 @@ const nothing = (): void => {};
 const ENDS = { ends: true } as const;
 const OLD = { ends: true, long: "invalid" } as const;
 const CPL0 = { ends: true, cpl0: true } as const;
-const PROTECTED = { protected: true } as const;
-const PROTECTED0 = { protected: true, cpl0: true, ends: true } as const;
+const PROTECTED = { protected: true, cpuid: "i286" } as const;
+const PROTECTED0 = { protected: true, cpl0: true, ends: true, cpuid: "i286" } as const;
+const I286 = { cpuid: "i286" } as const;
+const I286_CPL0 = { ends: true, cpl0: true, cpuid: "i286" } as const;
+const POINTER = { ends: true, cpuid: "i386" } as const;
 const STACK = { stack: true, long: "default64" } as const;
 const STACK_ENDS = { stack: true, ends: true, long: "default64" } as const;
 const STACK_OLD = { stack: true, ends: true, long: "invalid" } as const;
-const STRING = { string: "rep", ends: true } as const;
+const STRING = { string: "rep", ends: true, cpuid: "i186" } as const;
 const BASES = { long: "only", cpuid: "fsgsbase" } as const;
-const MOVES0 = { ends: true, cpl0: true, long: "force64" } as const;
+const MOVES0 = { ends: true, cpl0: true, long: "force64", cpuid: "i386" } as const;
 
 /** System instructions. */
 // deno-fmt-ignore
 export const SYSTEM: readonly Row[] = [
   insn("POP", "07 ES|17 SS|1F DS", STACK_OLD, popSegment),
-  insn("BOUND", "62 /r Gv,Ma", { long: "invalid" }, bound),
-  insn("ARPL", "63 /r Ew,Gw", { protected: true, writes: "Z", long: "invalid" }, arpl),
+  insn("BOUND", "62 /r Gv,Ma", { long: "invalid", cpuid: "i186" }, bound),
+  insn("ARPL", "63 /r Ew,Gw", { ...PROTECTED, writes: "Z", long: "invalid" }, arpl),
   insn("INS", "6C Yb,DX|6D Yz,DX", STRING, (c) => stringPort(c, "ins")),
   insn("OUTS", "6E DX,Xb|6F DX,Xz", STRING, (c) => stringPort(c, "outs")),
   insn("MOV", "8C /r Ev,Sw", {}, (c) => store(c, "mov_from_segment", numberOf(c.src))),
@@ -202,13 +205,13 @@ export const SYSTEM: readonly Row[] = [
   insn("LTR", "0F 00 /3 Ew", PROTECTED0, (c) => c.helper("ltr", c.dst.read())),
   insn("VERR", "0F 00 /4 Ew", { ...PROTECTED, writes: "Z" }, (c) => c.helper("verr", c.dst.read())),
   insn("VERW", "0F 00 /5 Ew", { ...PROTECTED, writes: "Z" }, (c) => c.helper("verw", c.dst.read())),
-  insn("SGDT", "0F 01 /0 Ms", {}, (c) => storeTable(c, GDTR)),
-  insn("SIDT", "0F 01 /1 Ms", {}, (c) => storeTable(c, IDTR)),
-  insn("LGDT", "0F 01 /2 Ms", CPL0, (c) => loadTable(c, "lgdt")),
-  insn("LIDT", "0F 01 /3 Ms", CPL0, (c) => loadTable(c, "lidt")),
-  insn("SMSW", "0F 01 /4 Ev", {}, (c) => store(c, "smsw")),
-  insn("LMSW", "0F 01 /6 Ew", CPL0, (c) => c.helper("lmsw", c.dst.read())),
-  insn("INVLPG", "0F 01 /7 Mb", CPL0, (c) => c.helper("invlpg", c.dst.offset())),
+  insn("SGDT", "0F 01 /0 Ms", I286, (c) => storeTable(c, GDTR)),
+  insn("SIDT", "0F 01 /1 Ms", I286, (c) => storeTable(c, IDTR)),
+  insn("LGDT", "0F 01 /2 Ms", I286_CPL0, (c) => loadTable(c, "lgdt")),
+  insn("LIDT", "0F 01 /3 Ms", I286_CPL0, (c) => loadTable(c, "lidt")),
+  insn("SMSW", "0F 01 /4 Ev", I286, (c) => store(c, "smsw")),
+  insn("LMSW", "0F 01 /6 Ew", I286_CPL0, (c) => c.helper("lmsw", c.dst.read())),
+  insn("INVLPG", "0F 01 /7 Mb", { ...CPL0, cpuid: "i486" }, (c) => c.helper("invlpg", c.dst.offset())),
   insn("VMCALL", "0F 01 /C1", ENDS, call("hypercall")),
   insn("VMMCALL", "0F 01 /D9", ENDS, call("hypercall")),
   insn("CLAC", "NP 0F 01 /CA", { ends: true, cpuid: "smap" }, (c) => c.helper("set_ac", k(0))),
@@ -220,7 +223,7 @@ export const SYSTEM: readonly Row[] = [
   insn("LAR", "0F 02 /r Gv,Ev", { ...PROTECTED, writes: "Z" }, (c) => lookUp(c, "lar")),
   insn("LSL", "0F 03 /r Gv,Ev", { ...PROTECTED, writes: "Z" }, (c) => lookUp(c, "lsl")),
   insn("SYSCALL", "0F 05", { ends: true, long: "only", cpuid: "syscall" }, go("syscall")),
-  insn("CLTS", "0F 06", CPL0, call("clts")),
+  insn("CLTS", "0F 06", I286_CPL0, call("clts")),
   insn("SYSRET", "0F 07", { ends: true, cpl0: true, long: "only", cpuid: "syscall" }, (c) => c.transfer("sysret", k(c.opsize))),
   insn("INVD", "0F 08", { cpl0: true, cpuid: "i486" }, nothing),
   insn("WBINVD", "0F 09", { cpl0: true, cpuid: "i486" }, nothing),
@@ -234,15 +237,15 @@ export const SYSTEM: readonly Row[] = [
   insn("RDPMC", "0F 33", { cpuid: "mmx" }, call("rdpmc")),
   insn("SYSENTER", "0F 34", { ends: true, cpuid: "sep" }, go("sysenter")),
   insn("SYSEXIT", "0F 35", { ends: true, cpl0: true, cpuid: "sep" }, (c) => c.transfer("sysexit", k(c.opsize))),
-  insn("POP", "0F A1 FS|0F A9 GS", STACK_ENDS, popSegment),
+  insn("POP", "0F A1 FS|0F A9 GS", { ...STACK_ENDS, cpuid: "i386" }, popSegment),
   insn("CPUID", "0F A2", { cpuid: "i486" }, call("cpuid")),
   insn("RDFSBASE", "F3 0F AE /0 Ry", BASES, (c) => baseOf(c, FS, false)),
   insn("RDGSBASE", "F3 0F AE /1 Ry", BASES, (c) => baseOf(c, GS, false)),
   insn("WRFSBASE", "F3 0F AE /2 Ry", BASES, (c) => baseOf(c, FS, true)),
   insn("WRGSBASE", "F3 0F AE /3 Ry", BASES, (c) => baseOf(c, GS, true)),
-  insn("LSS", "0F B2 /r Gv,Mp", ENDS, loadPointer(2)),
-  insn("LFS", "0F B4 /r Gv,Mp", ENDS, loadPointer(4)),
-  insn("LGS", "0F B5 /r Gv,Mp", ENDS, loadPointer(5)),
+  insn("LSS", "0F B2 /r Gv,Mp", POINTER, loadPointer(2)),
+  insn("LFS", "0F B4 /r Gv,Mp", POINTER, loadPointer(4)),
+  insn("LGS", "0F B5 /r Gv,Mp", POINTER, loadPointer(5)),
   insn("RDPID", "F3 0F C7 /7 Ry", { cpuid: "rdpid", long: "force64" }, (c) => { c.helper("rdpid"); c.dst.write(c.result(0)); }),
   insn("INVPCID", "66 0F 38 82 /r Gy,Mdq", { ...MOVES0, cpuid: "invpcid" }, invpcid),
 ];
