@@ -288,6 +288,15 @@ export class InstructionContext implements Ctx {
     return i64.add(i64.load(K32(0), { offset: S.CODE_BASE }), i64.extend_i32_u(i32.add(offset, length)));
   }
 
+  rip(): I64 {
+    const at = i64.add(i64.load(K32(0), { offset: S.CODE_BASE }), i64.extend_i32_u(this.#field16(S.R_OFFSET)));
+    return this.f.let(i64.and(at, maskOf(this.code === 64 ? 64 : 32)));
+  }
+
+  segment(): I32 {
+    return this.f.let(this.#field16(S.R_SEG));
+  }
+
   nextRip(): I64 {
     return this.f.let(i64.and(this.#nextOffset(), maskOf(this.code === 64 ? 64 : 32)));
   }
@@ -352,6 +361,24 @@ export class InstructionContext implements Ctx {
     for (const p of this.#pending) p.emit();
     this.#pending = this.#pending.filter((p) => p.depth < depth);
     if (!this.#pending.length) this.#sp = null;
+  }
+
+  // Memory in bulk.
+
+  copyMemory(to: I32, from: I32, bytes: I32): void {
+    this.f.memoryCopy(RAM, RAM, to, from, bytes);
+  }
+
+  fillMemory(to: I32, value: I64, bytes: I32, width: Width): void {
+    const { f } = this;
+    if (width === 8) return f.memoryFill(RAM, to, i32.wrap_i64(value), bytes);
+    const at = f.local("i32"), end = f.let(i32.add(to, bytes));
+    f.set(at, to);
+    f.loop((next) => {
+      f.store(storeName(width / 8), f.get(at), value, { memory: RAM });
+      f.set(at, i32.add(f.get(at), K32(width / 8)));
+      f.brIf(next, i32.ne(f.get(at), end));
+    });
   }
 
   // Stack.
@@ -448,9 +475,9 @@ export class InstructionContext implements Ctx {
     this.home.again();
   }
 
-  raise(vector: number, errorCode: I32 = K32(-1)): void {
+  raise(vector: number | I32, errorCode: I32 = K32(-1)): void {
     this.#ended ||= this.f.depth === 0;
-    this.#raise(K32(vector), errorCode);
+    this.#raise(typeof vector === "number" ? K32(vector) : vector, errorCode);
   }
 
   #raise(vector: I32, errorCode: I32): void {
@@ -551,25 +578,30 @@ class LinearAccess implements Access {
     if (how === "write") home.stored(result);
   }
 
-  load<T extends Expr>(name: string): T {
+  span(): { readonly host: I32; readonly bytes: I32 } {
+    const toEnd = i32.sub(K32(4096), i32.and(this.#low, K32(4095)));
+    return { host: this.#host, bytes: this.c.f.let(select(this.#ok, toEnd, K32(0))) };
+  }
+
+  load<T extends Expr>(name: string, offset = 0): T {
     const { f } = this.c;
     const v = f.choose(
       this.#ok,
-      () => load<ValType>(name, this.#host, { memory: RAM }),
+      () => load<ValType>(name, this.#host, { memory: RAM, offset }),
       () => {
-        this.#slow(this.how);
-        return load<ValType>(name, K32(0), { offset: S.SCRATCH });
+        if (offset === 0) this.#slow(this.how);
+        return load<ValType>(name, K32(0), { offset: S.SCRATCH + offset });
       },
     );
     return v as Expr as T;
   }
 
-  store(name: string, value: Expr): void {
+  store(name: string, value: Expr, offset = 0): void {
     const { f } = this.c;
     const v = f.let(value as Expr<ReturnType<typeof storeType>>);
-    f.if(this.#ok, () => f.store(name, this.#host, v, { memory: RAM }), () => {
-      f.store(name, K32(0), v, { offset: S.SCRATCH });
-      this.#slow("write");
+    f.if(this.#ok, () => f.store(name, this.#host, v, { memory: RAM, offset }), () => {
+      f.store(name, K32(0), v, { offset: S.SCRATCH + offset });
+      if (offset === 0) this.#slow("write");
     });
   }
 }
@@ -577,6 +609,7 @@ class LinearAccess implements Access {
 /** A general, MMX or XMM register at a state address. */
 class RegisterOperand implements Operand {
   readonly isMemory = false;
+  readonly isFlat = false;
   constructor(readonly c: InstructionContext, readonly width: Width, readonly at: I32) {}
 
   read(): I64 {
@@ -623,6 +656,7 @@ class RegisterOperand implements Operand {
 /** A memory operand. */
 class MemoryOperand implements Operand {
   readonly isMemory = true;
+  readonly isFlat: boolean;
   #access: Access | null = null;
   #offset: I64 | null = null;
 
@@ -634,7 +668,9 @@ class MemoryOperand implements Operand {
     readonly effective: () => I64,
     /** Whether the address is the same each time it is asked for: not so for strings. */
     readonly fixed: boolean = true,
-  ) {}
+  ) {
+    this.isFlat = am !== shapes.AM_SEG16 && am !== shapes.AM_SEG32;
+  }
 
   offset(): I64 {
     const make = () => this.c.f.let(i64.and(this.effective(), maskOf(shapes.AM_SIZE[this.am])));
@@ -670,6 +706,7 @@ class MemoryOperand implements Operand {
 /** A segment, control, debug or x87 register: known by its number. */
 class NumberOperand implements Operand {
   readonly isMemory = false;
+  readonly isFlat = false;
   readonly width = 16;
   constructor(readonly c: InstructionContext, readonly number: I32) {}
   read(): I64 {
@@ -695,6 +732,7 @@ class NumberOperand implements Operand {
 /** An immediate. */
 class ValueOperand implements Operand {
   readonly isMemory = false;
+  readonly isFlat = false;
   constructor(readonly width: Width, readonly value: () => I64) {}
   read(): I64 {
     return this.value();
@@ -719,6 +757,7 @@ class ValueOperand implements Operand {
 /** What stands where a form has no operand. */
 class MissingOperand implements Operand {
   readonly isMemory = false;
+  readonly isFlat = false;
   readonly width = 32;
   constructor(readonly form: Form) {}
   #no(): never {

@@ -1,9 +1,13 @@
 /**
- * Functions that emitted code calls by name and that are WebAssembly themselves: soft-float. One instance for each
- * processor, made when first asked for.
+ * Functions that emitted code calls by name and that are WebAssembly themselves: soft-float, and what SIMD instructions
+ * share. Each is a module of its own with what it calls, made when first asked for and kept for all processors; an
+ * instance works on one processor's memory.
  * @module
  */
-import type { FunctionType } from "../wasm/module.ts";
+import { type FunctionType, ModuleBuilder } from "../wasm/module.ts";
+import { defineSoftFloat, SOFT_FLOAT_SIGNATURES, type SoftFloatName } from "../x86/softfloat/softfloat.ts";
+import { FP_FLAGS } from "../x86/state.ts";
+import { defineSimdFunction, isSimdFunction } from "../x86/table/simd_functions.ts";
 
 /** A support function. */
 export interface SupportFunction {
@@ -13,10 +17,40 @@ export interface SupportFunction {
   readonly func: CallableFunction;
 }
 
+/** Functions compiled so far, by name. */
+const compiled: Map<string, { readonly type: FunctionType; readonly module: WebAssembly.Module }> = new Map();
+/** Instances, by the memory that they work on. */
+const instances: WeakMap<WebAssembly.Memory, Map<string, SupportFunction>> = new WeakMap();
+
+function build(name: string): { type: FunctionType; module: WebAssembly.Module } {
+  const m = new ModuleBuilder();
+  const memory = m.importMemory("e", "cpu", { initial: 1 });
+  let type: FunctionType | undefined;
+  if (isSimdFunction(name)) {
+    const f = defineSimdFunction(m, name);
+    m.export(name, f);
+    type = f.type;
+  } else {
+    type = SOFT_FLOAT_SIGNATURES.get(name as SoftFloatName);
+    if (!type) throw new TypeError(`Cannot find the support function ${name}`);
+    defineSoftFloat(m, memory, FP_FLAGS, [name as SoftFloatName]);
+  }
+  return { type, module: new WebAssembly.Module(m.toBytes()) };
+}
+
 /**
  * The support function `name` over a processor's memory.
  * @throws {TypeError} for an unknown name: a mistake in the instruction table.
  */
-export function supportFunctions(_memory: WebAssembly.Memory, name: string): SupportFunction {
-  throw new TypeError(`Cannot find the support function ${name}`);
+export function supportFunctions(memory: WebAssembly.Memory, name: string): SupportFunction {
+  let known = instances.get(memory);
+  if (!known) instances.set(memory, known = new Map());
+  let f = known.get(name);
+  if (f) return f;
+  let made = compiled.get(name);
+  if (!made) compiled.set(name, made = build(name));
+  const instance = new WebAssembly.Instance(made.module, { e: { cpu: memory } });
+  f = { type: made.type, func: instance.exports[name] as CallableFunction };
+  known.set(name, f);
+  return f;
 }

@@ -19,10 +19,18 @@ export type Width = 8 | 16 | 32 | 64;
 
 /** A checked place in memory: the access rights hold for all its bytes. */
 export interface Access {
-  /** Loads by WebAssembly name, such as `i64.load32_u`, whose size must be the access's. */
-  load<T extends Expr>(name: string): T;
-  /** Stores by WebAssembly name. */
-  store(name: string, value: Expr): void;
+  /**
+   * Loads by WebAssembly name, such as `i64.load32_u`, whose size must be the access's. An access of another size is made
+   * in parts, the one at `offset` 0 (the default) first, with no other access between them.
+   */
+  load<T extends Expr>(name: string, offset?: number): T;
+  /** Stores by WebAssembly name; of several parts the one at `offset` 0 is the last, until which nothing is stored for good. */
+  store(name: string, value: Expr, offset?: number): void;
+  /**
+   * The guest memory from the place on, to the end of its page: its address in the RAM memory, and how many bytes may be
+   * accessed there without further checks, 0 if a check would be needed. Only where {@linkcode Operand.isFlat}.
+   */
+  span(): { readonly host: I32; readonly bytes: I32 };
 }
 
 /** An operand. */
@@ -31,6 +39,8 @@ export interface Operand {
   readonly width: Width;
   /** Whether it is memory. */
   readonly isMemory: boolean;
+  /** Whether it is memory in a segment without a limit. */
+  readonly isFlat: boolean;
   /** The value, zero-extended. */
   read(): I64;
   /** The value of an operand that will be written: memory is checked for writing first. */
@@ -100,12 +110,20 @@ export interface Ctx {
 
   /** Applies pending register and flag writes now: the end of one iteration of a string instruction. */
   commit(): void;
+  /** Copies `bytes` bytes within guest memory, as memmove does. */
+  copyMemory(to: I32, from: I32, bytes: I32): void;
+  /** Fills `bytes` bytes of guest memory, a multiple of `width`, with the low `width` bits of `value`. */
+  fillMemory(to: I32, value: I64, bytes: I32, width: Width): void;
   /** Pushes the low `width` bits; several pushes in one instruction follow each other. */
   push(value: I64, width: Width): void;
   /** Pops. */
   pop(width: Width): I64;
+  /** Offset of this instruction, masked to the code size. */
+  rip(): I64;
   /** Offset of the next instruction (RIP after this one), masked to the code size. */
   nextRip(): I64;
+  /** State address of the segment of the memory operand. */
+  segment(): I32;
 
   /** Relative branch if `taken` (always, if left out) is not zero; else falls through. Last statement of a meaning. */
   branch(taken?: I32): void;
@@ -119,7 +137,7 @@ export interface Ctx {
   again(): void;
 
   /** Raises an exception; the rest of the path is not run. */
-  raise(vector: number, errorCode?: I32): void;
+  raise(vector: number | I32, errorCode?: I32): void;
   /**
    * Calls the TypeScript helper `name` with the operands in ARG 0…; whatever is pending is committed first. A helper may
    * fault, or leave the engine; else the path goes on, and results are read with {@linkcode Ctx.result}.

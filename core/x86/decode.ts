@@ -20,8 +20,10 @@ export function widthOf(spec: OperandSpec, opsize: 16 | 32 | 64): 8 | 16 | 32 | 
     case "w":
       return 16;
     case "d":
+    case "ss":
       return 32;
     case "q":
+    case "sd":
       return 64;
     case "z":
       return opsize === 16 ? 16 : 32;
@@ -234,6 +236,8 @@ export class Decoder {
       this.rm = (modrm & 7) | (this.rex & 1) << 3;
       this.memory = modrm < 0xc0 && !form.operands.some((o) => o.code === "C" || o.code === "D");
       if (this.memory) this.#address(modrm, code);
+      // An x87 instruction's immediate is its opcode as the FPU keeps it.
+      if (map === 0 && (byte & 0xf8) === 0xd8) this.immLow = (byte & 7) << 8 | modrm;
     }
     this.ripRelative &&= this.memory;
     for (const o of form.operands) this.#immediate(o, code);

@@ -51,8 +51,9 @@ export interface Row {
   readonly meaning: (c: Ctx) => void;
 }
 
-/** Operand size code of the manual: b w d q v z y, p and a for pairs, x dq 16 bytes, t ten bytes, none. */
-export type SizeCode = "b" | "w" | "d" | "q" | "v" | "z" | "y" | "p" | "a" | "s" | "dq" | "t" | "";
+/** Operand size code of the manual: b w d q v z y, p and a for pairs, ss sd scalars, ps pd x dq 16 bytes, t ten, none. */
+// deno-fmt-ignore
+export type SizeCode = "b" | "w" | "d" | "q" | "v" | "z" | "y" | "p" | "a" | "s" | "ss" | "sd" | "ps" | "pd" | "x" | "dq" | "t" | "";
 
 /** One operand of a form. */
 export interface OperandSpec {
@@ -128,7 +129,7 @@ function operandSpec(text: string): OperandSpec {
     const [code, fixed, size] = FIXED[text];
     return { text, code, size, signed: false, fixed };
   }
-  const m = /^(s?)([EGMRIJOZXYABHCDSVWUPQN])(b|w|d|q|v|z|y|p|a|s|dq|t|)$/.exec(text);
+  const m = /^(s?)([EGMRIJOZXYABHCDSVWUPQN])(b|w|d|q|v|z|y|p|a|s|ss|sd|ps|pd|x|dq|t|)$/.exec(text);
   if (!m) throw new TypeError(`Cannot read operand ${text}: no such code`);
   return { text, code: m[2], size: m[3] as SizeCode, signed: m[1] === "s", fixed: -1 };
 }

@@ -35,7 +35,7 @@ export const ATTENTION = 0x0c8;
 export const SCRATCH = 0x0d0;
 /** Operands and results of TypeScript helpers: 6 × i64. */
 export const ARG = 0x110;
-/** Nonzero while CR0.EM or CR0.TS forbids FPU instructions: i32. */
+/** CR0, i64. */
 export const CR0 = 0x140;
 /** CR2, i64. */
 export const CR2 = 0x148;
@@ -105,6 +105,11 @@ export const FDP = 0x4e0;
 export const MXCSR = 0x4e8;
 /** Floating-point exceptions that soft-float raised, i32. */
 export const FP_FLAGS = 0x4ec;
+/**
+ * Nonzero if FDP and FOP follow every x87 instruction, as on older processors; zero if only those with an unmasked
+ * exception. Derived from CPUID, i32.
+ */
+export const FPU_FOLLOWS = 0x4f0;
 /** XMM0 … XMM15, 16 bytes each. */
 export const XMM = 0x500;
 /** Upper halves of YMM0 … YMM15, 16 bytes each. */

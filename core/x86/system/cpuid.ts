@@ -19,7 +19,7 @@ export interface CpuidEntry {
 }
 
 /** What a model is made of. */
-interface Model {
+export interface Model {
   /** Vendor, 12 characters. */
   readonly vendor: string;
   /** Brand string of leaves 80000002 … 4, "" for none. */
@@ -53,32 +53,32 @@ const V2 = CORE2 + " sse4.1 sse4.2 popcnt";
 const INTEL = "GenuineIntel", OURS = "kvm12 virtual processor";
 
 /** The models by name, oldest first. */
-export const MODELS: Readonly<Record<string, Model>> = {
-  "8086": { vendor: INTEL, brand: "", signature: 0, basic: 1, extended: 0, features: "" },
-  "286": { vendor: INTEL, brand: "", signature: 0x200, basic: 1, extended: 0, features: "" },
-  "386": { vendor: INTEL, brand: "", signature: 0x308, basic: 1, extended: 0, features: "fpu" },
-  "486": { vendor: INTEL, brand: "", signature: 0x480, basic: 1, extended: 0, features: "fpu vme" },
-  "pentium": { vendor: INTEL, brand: "", signature: 0x525, basic: 1, extended: 0, features: PENTIUM },
-  "pentium3": { vendor: INTEL, brand: "", signature: 0x673, basic: 3, extended: 0, features: PENTIUM3 },
-  "core2": {
+export const MODELS: ReadonlyMap<string, Model> = new Map([
+  ["8086", { vendor: INTEL, brand: "", signature: 0, basic: 1, extended: 0, features: "" }],
+  ["286", { vendor: INTEL, brand: "", signature: 0x200, basic: 1, extended: 0, features: "" }],
+  ["386", { vendor: INTEL, brand: "", signature: 0x308, basic: 1, extended: 0, features: "fpu" }],
+  ["486", { vendor: INTEL, brand: "", signature: 0x480, basic: 1, extended: 0, features: "fpu vme" }],
+  ["pentium", { vendor: INTEL, brand: "", signature: 0x525, basic: 1, extended: 0, features: PENTIUM }],
+  ["pentium3", { vendor: INTEL, brand: "", signature: 0x673, basic: 3, extended: 0, features: PENTIUM3 }],
+  ["core2", {
     vendor: INTEL,
     brand: "kvm12 core2",
     signature: 0x6f6,
     basic: 10,
     extended: 0x8000_0008,
     features: CORE2,
-  },
-  "x86-64-v1": { vendor: INTEL, brand: OURS, signature: 0xf48, basic: 5, extended: 0x8000_0008, features: V1 },
-  "x86-64-v2": { vendor: INTEL, brand: OURS, signature: 0x106a5, basic: 11, extended: 0x8000_0008, features: V2 },
-  "max": {
+  }],
+  ["x86-64-v1", { vendor: INTEL, brand: OURS, signature: 0xf48, basic: 5, extended: 0x8000_0008, features: V1 }],
+  ["x86-64-v2", { vendor: INTEL, brand: OURS, signature: 0x106a5, basic: 11, extended: 0x8000_0008, features: V2 }],
+  ["max", {
     vendor: INTEL,
     brand: OURS,
     signature: 0x306c3,
     basic: 13,
     extended: 0x8000_0008,
     features: [...IMPLEMENTED].join(" "),
-  },
-};
+  }],
+]);
 
 /** Physical address bits offered by models with leaf 80000008. */
 const PHYSICAL_BITS = 40;
@@ -97,10 +97,10 @@ function words(text: string): number[] {
  */
 export function defaultCpuid(model: string): CpuidEntry[] {
   const [name, ...changes] = model.split(",");
-  if (!Object.hasOwn(MODELS, name)) {
-    throw new RangeError(`Cannot choose the processor ${name}: there are ${Object.keys(MODELS).join(", ")}`);
+  const m = MODELS.get(name);
+  if (m === undefined) {
+    throw new RangeError(`Cannot choose the processor ${name}: there are ${[...MODELS.keys()].join(", ")}`);
   }
-  const m = MODELS[name];
   const features = new Set(m.features.split(" ").filter((f) => IMPLEMENTED.has(f)));
   for (const change of changes) {
     const feature = change.slice(1);
@@ -117,16 +117,21 @@ export function defaultCpuid(model: string): CpuidEntry[] {
 function entriesOf(m: Model, features: ReadonlySet<string>): CpuidEntry[] {
   const leaf = (n: number, eax = 0, ebx = 0, ecx = 0, edx = 0): CpuidEntry => ({ function: n, eax, ebx, ecx, edx });
   const [v0, v1, v2] = words(m.vendor);
-  const list = [leaf(0, m.basic, v0, v2, v1), leaf(1, m.signature, features.has("clflush") ? 0x800 : 0)];
-  for (let n = 2; n <= m.basic; n++) {
-    // Leaf 2: no cache described here; leaf D: x87 and SSE state, 576 bytes.
+  // Features added to an old model bring the leaf that tells them.
+  const leaves = [...features].map((f) => FEATURES[f].leaf);
+  const basic = Math.max(m.basic, ...leaves.filter((n) => n < 0x8000_0000));
+  const extended = Math.max(m.extended, ...leaves.filter((n) => n >= 0x8000_0000));
+  const list = [leaf(0, basic, v0, v2, v1), leaf(1, m.signature, features.has("clflush") ? 0x800 : 0)];
+  for (let n = 2; n <= basic; n++) {
+    // Leaf 2: no cache described here; leaf D: what XCR0 may be, and the size of the XSAVE area.
     if (n === 2) list.push(leaf(2, 1));
-    else if (n === 13 && features.has("xsave")) list.push(leaf(13, 3, 576, 576));
-    else list.push(leaf(n));
+    else if (n === 13 && features.has("xsave")) {
+      list.push(features.has("avx") ? leaf(13, 7, 832, 832) : leaf(13, 3, 576, 576));
+    } else list.push(leaf(n));
   }
+  if (extended) list.push(leaf(0x8000_0000, extended, v0, v2, v1), leaf(0x8000_0001, m.signature));
   if (m.extended) {
     const brand = words(m.brand);
-    list.push(leaf(0x8000_0000, m.extended, v0, v2, v1), leaf(0x8000_0001, m.signature));
     for (let i = 0; i < 3; i++) {
       list.push(leaf(0x8000_0002 + i, brand[i * 4], brand[i * 4 + 1], brand[i * 4 + 2], brand[i * 4 + 3]));
     }

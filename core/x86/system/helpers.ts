@@ -19,7 +19,7 @@ import { readMsr, readTsc, writeMsr } from "./msr.ts";
 import { interruptReturn, popFlags, pushedFlags, returnFar } from "./returns.ts";
 import { changeFlags } from "./rflags.ts";
 import { loadSegment } from "./segments.ts";
-import { MSR_SLOTS as N, slot } from "./slots.ts";
+import { MSR_SLOTS as N, slot, XCR0_ALLOWED } from "./slots.ts";
 import type { StackSize } from "./stack.ts";
 import { swapgs, syscall, sysenter, sysexit, sysret } from "./syscall.ts";
 import { checkUmip, loadLdt, loadTable, loadTask } from "./tables.ts";
@@ -52,9 +52,13 @@ const leaf = new Uint32Array(4);
 /** Leaves whose answer depends on ECX: entries of API version 12 have no index, so only index 0 is there. */
 const INDEXED: ReadonlySet<number> = new Set([4, 7, 11, 13]);
 
+/** Leaf 13, index 2: size and place of the upper halves of YMM registers in the XSAVE area. */
+const AVX_STATE = [256, 576, 0, 0];
+
 function cpuid(m: Machine): void {
   const n = m.u32[RAX], index = m.u32[RCX];
-  if (INDEXED.has(n) && index !== 0) leaf.fill(0);
+  if (n === 13 && index === 2 && m.i32[XCR0_ALLOWED >> 2] & 4) leaf.set(AVX_STATE);
+  else if (INDEXED.has(n) && index !== 0) leaf.fill(0);
   else m.cpuid(n, index, leaf);
   let [eax, ebx, ecx, edx] = leaf;
   if (n === 1) {
@@ -106,7 +110,7 @@ function segmentBase(m: Machine, write: boolean): void {
   m.i32[(at >> 2) + 1] = argumentHigh(m, 1);
 }
 
-/** MOV to a segment register: number, selector. */
+/** MOV and POP to a segment register. */
 function moveSegment(m: Machine): void {
   const n = argument(m, 0);
   if (n === 1 || n > 5) m.fault(UD);
@@ -167,7 +171,9 @@ export const HELPERS: Readonly<Record<string, Helper>> = {
   sysexit: (m) => sysexit(m, argument(m, 0) === 64),
 
   // Segments and tables.
+  /** Number, selector. MOV and POP of SS hold interrupts off for an instruction, LSS does not. */
   mov_to_segment: moveSegment,
+  load_segment: (m) => loadSegment(m, argument(m, 0), argument(m, 1) & 0xffff),
   /** Segment number; result: selector. */
   mov_from_segment: (m) => {
     const n = argument(m, 0);

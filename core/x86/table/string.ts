@@ -3,11 +3,12 @@
  * pointers exact; after REP_LIMIT iterations the instruction begins anew, which lets interrupts in.
  * @module
  */
-import { type I32, i32, type I64, i64 } from "../../wasm/expr.ts";
+import { type I32, i32, type I64, i64, select } from "../../wasm/expr.ts";
+import type { Label, Local } from "../../wasm/module.ts";
 import type { Ctx, Operand, Width } from "../context.ts";
 import { insn, type Row } from "../insn.ts";
 import { REP_LIMIT, STEP } from "../state.ts";
-import { k, subFlags } from "./arith_flags.ts";
+import { k, subFlags, wide } from "./arith_flags.ts";
 
 /** Moves SI or DI on by one element. */
 function advance(c: Ctx, pointer: 6 | 7, width: Width): void {
@@ -21,8 +22,16 @@ function advance(c: Ctx, pointer: 6 | 7, width: Width): void {
  *
  * With 32-bit addresses in 64-bit mode Intel's processors clear the upper half of RCX for a count of 0 too; MOVS and STOS
  * clear it, and that of their pointers, before anything can fault: `early` are these registers.
+ *
+ * `bulk` does up to so many iterations at once, but none that needs a check, moves the pointers, and gives their number.
  */
-function repeat(c: Ctx, early: readonly number[], iteration: () => I32 | void, finish: () => void = () => {}): void {
+function repeat(
+  c: Ctx,
+  early: readonly number[],
+  iteration: () => I32 | void,
+  finish: () => void = () => {},
+  bulk?: (most: I32) => I32,
+): void {
   const { f } = c;
   if (c.rep === 0) {
     iteration();
@@ -47,6 +56,7 @@ function repeat(c: Ctx, early: readonly number[], iteration: () => I32 | void, f
     f.set(left, c.state<I32>("i32.load", REP_LIMIT));
     f.block((ended) => {
       f.loop((next) => {
+        if (bulk) inBulk(c, left, bulk, next, ended);
         const stop = iteration();
         const rest = f.let(i64.sub(count.read(), k(1)));
         count.write(rest);
@@ -64,19 +74,100 @@ function repeat(c: Ctx, early: readonly number[], iteration: () => I32 | void, f
   });
 }
 
-function movs(c: Ctx): void {
-  repeat(c, [1, 6, 7], () => {
-    c.dst.write(c.src.read());
-    advance(c, 6, c.width);
-    advance(c, 7, c.width);
+/** Tries `bulk` for the iterations that are left, and goes on with the next if it did some. */
+function inBulk(c: Ctx, left: Local<"i32">, bulk: (most: I32) => I32, next: Label, ended: Label): void {
+  const { f } = c;
+  const count = c.reg(1, c.asize), v = count.read(), limit = f.get(left);
+  const n = bulk(f.let(select(i64.lt_u(v, wide(limit)), i32.wrap_i64(v), limit)));
+  f.if(n, () => {
+    const rest = f.let(i64.sub(v, wide(n)));
+    count.write(rest);
+    c.commit();
+    f.brIf(ended, i64.eqz(rest));
+    f.set(left, i32.sub(limit, n));
+    f.brIf(next, f.get(left));
+    c.again();
   });
 }
 
-function stos(c: Ctx): void {
-  repeat(c, [1, 7], () => {
-    c.dst.write(c.src.read());
-    advance(c, 7, c.width);
+/** Moves SI or DI up by `bytes`. */
+function forward(c: Ctx, pointer: 6 | 7, bytes: I32): void {
+  const r = c.reg(pointer, c.asize);
+  r.write(c.f.let(i64.add(r.read(), wide(bytes))));
+}
+
+/** How many elements fit into so many bytes, if the direction is up. */
+function elements(c: Ctx, bytes: I32, most: I32): I32 {
+  const fit = c.f.let(i32.shr_u(bytes, i32.const(Math.log2(c.width / 8))));
+  const n = select(i32.lt_u(fit, most), fit, most);
+  return c.f.let(select(i64.gt_s(c.state<I64>("i64.load", STEP), k(0)), n, i32.const(0)));
+}
+
+/** MOVS of several elements, where both pages are at hand and the copy does not feed on itself. */
+function moveMany(c: Ctx, most: I32): I32 {
+  const { f } = c;
+  const from = c.src.access(1, "read").span(), to = c.dst.access(1, "write").span();
+  const n = elements(c, f.let(select(i32.lt_u(from.bytes, to.bytes), from.bytes, to.bytes)), most);
+  const bytes = f.let(i32.shl(n, i32.const(Math.log2(c.width / 8))));
+  const apart = i32.ge_u(i32.sub(to.host, from.host), bytes);
+  return whole(c, i32.and(i32.ne(n, i32.const(0)), apart), n, () => {
+    c.copyMemory(to.host, from.host, bytes);
+    forward(c, 6, bytes);
+    forward(c, 7, bytes);
   });
+}
+
+/** STOS of several elements. */
+function storeMany(c: Ctx, most: I32): I32 {
+  const to = c.dst.access(1, "write").span();
+  const n = elements(c, to.bytes, most);
+  const bytes = c.f.let(i32.shl(n, i32.const(Math.log2(c.width / 8))));
+  return whole(c, n, n, () => {
+    c.fillMemory(to.host, c.src.read(), bytes, c.width);
+    forward(c, 7, bytes);
+  });
+}
+
+/** Does it if it can be done; gives `n` or 0. */
+function whole(c: Ctx, can: I32, n: I32, act: () => void): I32 {
+  const { f } = c;
+  const done = f.local("i32");
+  f.set(done, i32.const(0));
+  f.if(can, () => {
+    act();
+    c.commit();
+    f.set(done, n);
+  });
+  return f.let(f.get(done));
+}
+
+function movs(c: Ctx): void {
+  const bulk = c.src.isFlat && c.dst.isFlat ? (most: I32) => moveMany(c, most) : undefined;
+  repeat(
+    c,
+    [1, 6, 7],
+    () => {
+      c.dst.write(c.src.read());
+      advance(c, 6, c.width);
+      advance(c, 7, c.width);
+    },
+    undefined,
+    bulk,
+  );
+}
+
+function stos(c: Ctx): void {
+  const bulk = c.dst.isFlat ? (most: I32) => storeMany(c, most) : undefined;
+  repeat(
+    c,
+    [1, 7],
+    () => {
+      c.dst.write(c.src.read());
+      advance(c, 7, c.width);
+    },
+    undefined,
+    bulk,
+  );
 }
 
 function lods(c: Ctx): void {
@@ -87,8 +178,8 @@ function lods(c: Ctx): void {
 }
 
 /**
- * CMPS and SCAS; processors read the second operand first. The flags of the last comparison are set when the repetition ends: a fault in its middle leaves the
- * flags of before the instruction, as the manual has it.
+ * CMPS and SCAS; processors read the second operand first. The flags of the last comparison are set when the repetition
+ * ends: a fault in its middle leaves the flags of before the instruction, as the manual has it.
  */
 function compare(c: Ctx, first: Operand, second: Operand, pointers: readonly (6 | 7)[]): void {
   const { f } = c;

@@ -72,7 +72,7 @@ function popSegment(c: Ctx): void {
 /** LDS, LES, LFS, LGS, LSS. */
 const loadPointer = (n: number) => (c: Ctx): void => {
   const [selector, offset] = memoryPointer(c, c.src);
-  c.helper("mov_to_segment", k(n), selector);
+  c.helper("load_segment", k(n), selector);
   c.dst.write(offset);
 };
 
