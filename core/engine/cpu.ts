@@ -16,7 +16,7 @@ import { readMsr, writeMsr } from "../x86/system/msr.ts";
 import { checkState, stateReplaced } from "../x86/system/control.ts";
 import { reset } from "../x86/system/reset.ts";
 import { BEHIND, CodeCache } from "./code_cache.ts";
-import { type EngineImports, Handlers } from "./handlers.ts";
+import { type EngineImports, H_STALE, Handlers } from "./handlers.ts";
 import { ELSEWHERE } from "./interpreter_home.ts";
 import { LEAVE, MemoryUnit, offsetOf } from "./memory_unit.ts";
 import type { SoftVm } from "./soft.ts";
@@ -333,6 +333,8 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     if (i32[S.ATTENTION >> 2] !== 0 || this.#stepping || this.#left <= 0) return 0;
     try {
       const linear = this.#linearRip();
+      const known = this.#recall(linear);
+      if (known !== 0) return this.#begin(known, offsetOf(linear));
       const place = this.fetchPlace(linear), offset = offsetOf(linear);
       if (place < 0) {
         this.#leaveUnknown(UNKNOWN_FETCH);
@@ -344,22 +346,37 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
       const record = this.#code.lookup(page, offset, this.#mode(), offset + this.#reach(), this.#epoch);
       if (fresh) this.vm.protectPage(page);
       if (this.vm.engine === "translator") this.#code.translate(record);
-      const budget = this.#left - this.#held + this.u8[record + S.R_SEQ];
-      if (budget < this.u8[record + S.R_RUN]) return 0;
-      i32[S.BUDGET >> 2] = budget;
-      const low = i32[S.RIP >> 2] >>> 0;
-      i32[S.CODE_BASE >> 2] = low - offset | 0;
-      i32[(S.CODE_BASE >> 2) + 1] = i32[(S.RIP >> 2) + 1] - (low < offset ? 1 : 0);
       if (offset + this.#reach() >= 4096) this.#remember(linear, record);
-      return record;
+      return this.#begin(record, offset);
     } catch (e) {
       return this.#caught(e);
     }
   }
 
+  /** Gives emitted code its budget and place for a record at RIP; 0 if the budget does not reach. */
+  #begin(record: number, offset: number): number {
+    const { i32 } = this;
+    const budget = this.#left - this.#held + this.u8[record + S.R_SEQ];
+    if (budget < this.u8[record + S.R_RUN]) return 0;
+    i32[S.BUDGET >> 2] = budget;
+    const low = i32[S.RIP >> 2] >>> 0;
+    i32[S.CODE_BASE >> 2] = low - offset | 0;
+    i32[(S.CODE_BASE >> 2) + 1] = i32[(S.RIP >> 2) + 1] - (low < offset ? 1 : 0);
+    return record;
+  }
+
+  /** The record that the jump cache has for a linear address under the present key, or 0. */
+  #recall(linear: number): number {
+    const { i32 } = this, low = linear | 0;
+    const e = (S.JUMP_CACHE >> 2) + ((low ^ (low >>> 12)) & (S.JUMP_ENTRIES - 1)) * 4;
+    if (i32[e] !== low || i32[e + 2] !== i32[S.KEY >> 2] || i32[e + 1] !== Math.floor(linear / 0x1_0000_0000)) return 0;
+    const record = i32[e + 3];
+    return i32[record >> 2] === H_STALE ? 0 : record;
+  }
+
   #remember(linear: number, record: number): void {
     const { i32 } = this;
-    const low = linear % 0x1_0000_0000 | 0;
+    const low = linear | 0;
     const e = (S.JUMP_CACHE >> 2) + ((low ^ (low >>> 12)) & (S.JUMP_ENTRIES - 1)) * 4;
     i32[e] = low;
     i32[e + 1] = Math.floor(linear / 0x1_0000_0000);
@@ -751,7 +768,11 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
   }
 
   attention(): void {
-    this.i32[S.ATTENTION >> 2] = 1;
+    // RFLAGS or DR7 changed: that matters only if something waits for it.
+    if (
+      this.#irqCount > 0 || this.shared[0] !== 0 || this.#halted || this.#exit >= 0 || this.#trapBits !== 0 ||
+      this.#watched()
+    ) this.i32[S.ATTENTION >> 2] = 1;
   }
 
   cpuid(leaf: number, _subleaf: number, out: Uint32Array): void {

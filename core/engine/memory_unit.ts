@@ -102,7 +102,7 @@ export abstract class MemoryUnit {
     }
     const page = walk(this.machine, linear, access, this.#walk);
     if (page < 0) {
-      this.#faultLow = linear % 0x1_0000_0000 | 0;
+      this.#faultLow = linear | 0;
       this.#faultHigh = Math.floor(linear / 0x1_0000_0000);
       this.faultAddress();
       throw new GuestFault(PF_FAULT, this.#walk.error);
@@ -124,11 +124,11 @@ export abstract class MemoryUnit {
     if (access & WALK_WRITE) this.ram.markDirty(range, place);
     if (!fill) return physical;
     const offset = offsetOf(linear), base = linear - offset, page = place - offset;
-    const e = this.u32[S.TLB_VIEW >> 2] + ((linear % 0x1_0000_0000 >>> 12) & (S.TLB_ENTRIES - 1)) * 32;
+    const e = this.u32[S.TLB_VIEW >> 2] + ((linear >>> 12) & (S.TLB_ENTRIES - 1)) * 32;
     const writable = this.#writable && this.ram.code[page / 4096] === 0 &&
       (!range.log || this.ram.isDirty(range, place));
     const { i32 } = this;
-    const low = base % 0x1_0000_0000 | 0, high = Math.floor(base / 0x1_0000_0000);
+    const low = base | 0, high = Math.floor(base / 0x1_0000_0000);
     i32[(e + S.TLB_READ) >> 2] = low;
     i32[(e + S.TLB_READ + 4) >> 2] = high;
     i32[(e + S.TLB_WRITE) >> 2] = writable ? low : 1;
@@ -151,7 +151,7 @@ export abstract class MemoryUnit {
 
   /** Forgets one linear page. */
   flushPage(linear: number): void {
-    const index = (linear % 0x1_0000_0000 >>> 12) & (S.TLB_ENTRIES - 1);
+    const index = (linear >>> 12) & (S.TLB_ENTRIES - 1);
     for (let view = 0; view < S.TLB_VIEWS; view++) {
       const e = S.TLB + view * S.TLB_SIZE + index * 32;
       this.u8.fill(0xff, e, e + 16);
@@ -298,7 +298,7 @@ export abstract class MemoryUnit {
   fetchPlace(linear: number): number {
     const user = this.#user;
     const offset = offsetOf(linear), tag = (linear - offset) + (user ? 1 : 0);
-    const slot = (linear % 0x1_0000_0000 >>> 12) & 255;
+    const slot = (linear >>> 12) & 255;
     if (this.#fetchTag[slot] === tag) return this.#fetchPlace[slot] + offset;
     this.#resolve(linear, WALK_EXECUTE | (user ? WALK_USER : 0), false);
     if (this.#place < 0) return -1;
@@ -315,5 +315,5 @@ export abstract class MemoryUnit {
 
 /** The offset in its page of a linear address, which may be negative. */
 export function offsetOf(linear: number): number {
-  return (linear % 0x1_0000_0000) & 4095;
+  return linear & 4095;
 }

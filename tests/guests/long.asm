@@ -426,35 +426,6 @@ main:
         btr rax, 17
         mov cr4, rax
 
-; Debugging.
-        faults "single step over SYSCALL", 1, 0
-        xor eax, eax
-        mov dr6, rax
-        wrmsr64 0xc0000084, 0x100
-        wrmsr64 0xc0000082, system_call
-        user u_syscall, 0x102
-        done
-        mov rax, [got_rip]
-        equals "where TF stopped it", u_after
-        mov eax, watched
-        mov dr0, rax
-        mov eax, 0xd0002
-        mov dr7, rax
-        faults "data breakpoint", 1, 0
-        mov dword [watched], 5
-watch_next: nop
-        done
-        mov rax, [got_rip]
-        equals "behind the instruction", watch_next
-        mov rax, dr6
-        and rax, 15
-        equals "DR6", 1
-        xor eax, eax
-        mov dr7, rax
-        faults "DR6 upper half", 13, 0
-        mov rax, 1 << 32
-        mov dr6, rax
-        done
         jmp finish
 
 u_int:  int 0x80
@@ -515,4 +486,3 @@ seen_flags: dq 0
 seen_cs: dq 0
 seen_ss: dq 0
 seen_rsp: dq 0
-watched: dd 0

@@ -22,7 +22,7 @@ export function get64(m: Machine, at: number): number {
 
 /** Sets a 64-bit field of the state to a signed number. */
 export function put64(m: Machine, at: number, value: number): void {
-  m.i32[at >> 2] = value % TWO32 | 0;
+  m.i32[at >> 2] = value | 0;
   m.i32[(at >> 2) + 1] = Math.floor(value / TWO32);
 }
 

@@ -5,7 +5,7 @@
  */
 import type { Machine } from "../machine.ts";
 import { CR4, DR } from "../state.ts";
-import { DB, GP, UD } from "./access.ts";
+import { DB, get64, GP, UD } from "./access.ts";
 import { CR4_DE } from "./control.ts";
 
 /** DR6.BD, BS, BT. */
@@ -40,7 +40,32 @@ export function writeDebug(m: Machine, n: number, low: number, high: number): vo
   if (r === 7) low = low & DR7_WRITABLE | DR7_ONES;
   m.i32[at >> 2] = low;
   m.i32[(at >> 2) + 1] = high;
-  if (r !== 6) m.attention();
+  if (r === 6) return;
+  // The engine keeps what is watched out of its translations.
+  if (watchesData(m)) m.flushTlb(true);
+  m.attention();
+}
+
+/** Whether a breakpoint on data is enabled: then every data access must be shown to {@linkcode watchData}. */
+export function watchesData(m: Machine): boolean {
+  const dr7 = m.i32[DR7_AT >> 2];
+  for (let n = 0; n < 4; n++) if ((dr7 >> n * 2 & 3) !== 0 && (dr7 >> 16 + n * 4 & 1) !== 0) return true;
+  return false;
+}
+
+/** After an access to `size` bytes at a linear address: a trap for each data breakpoint that it meets. */
+export function watchData(m: Machine, linear: number, size: number, write: boolean): void {
+  const dr7 = m.i32[DR7_AT >> 2];
+  let hit = 0;
+  for (let n = 0; n < 4; n++) {
+    const kind = dr7 >> 16 + n * 4 & 3;
+    if ((dr7 >> n * 2 & 3) === 0 || (kind & 1) === 0 || (kind === 1 && !write)) continue;
+    // Length 2 means eight bytes; the address is aligned to the length.
+    const code = dr7 >> 18 + n * 4 & 3, length = code === 2 ? 8 : code + 1, at = get64(m, DR + n * 8);
+    const from = at - (at % length + length) % length;
+    if (linear < from + length && linear + size > from) hit |= 1 << n;
+  }
+  if (hit) m.debugTrap(hit);
 }
 
 /** Adds causes to DR6. */

@@ -7,6 +7,7 @@ import { AC } from "../flags.ts";
 import type { Helper, Machine } from "../machine.ts";
 import { APIC_BASE, ARG, CR0, CR4, GDTR, IDTR, SEG_BASE, SS, TR, XCR0 } from "../state.ts";
 import { LDTR } from "../state.ts";
+import { X87_HELPERS } from "../table/x87_helpers.ts";
 import { get64, GP, gpr, isCanonical, put32, segment, selectorOf, UD } from "./access.ts";
 import { controlAddress, CR0_TS, CR4_FSGSBASE, CR4_OSXSAVE, CR4_PCE, CR4_TSD, setCr0, setXcr0 } from "./control.ts";
 import { writeControl } from "./control.ts";
@@ -278,6 +279,8 @@ export const HELPERS: Readonly<Record<string, Helper>> = {
   hypercall,
   rdrand: randomNumber,
   rdseed: randomNumber,
+
+  ...X87_HELPERS,
 };
 
 function lookUp(m: Machine, value: number): void {

@@ -70,7 +70,7 @@ export function push(m: Machine, size: StackSize, low: number, high: number = 0,
 
 /** Pushes a signed number. */
 export function pushNumber(m: Machine, size: StackSize, value: number, error: number = 0): void {
-  push(m, size, value % 0x1_0000_0000, Math.floor(value / 0x1_0000_0000), error);
+  push(m, size, value | 0, Math.floor(value / 0x1_0000_0000), error);
 }
 
 /** The low word of what lies `offset` bytes above the stack top, unsigned, in 2 or 4 bytes of an item of `size`. */

@@ -2,11 +2,12 @@
  * SYSCALL, SYSRET, SYSENTER, SYSEXIT, SWAPGS. Source: SDM volume 2.
  * @module
  */
-import { IF, RF, VM } from "../flags.ts";
+import { IF, RF, TF, VM } from "../flags.ts";
 import type { Machine } from "../machine.ts";
-import { CR0, CS, EFER, GS, SEG_BASE, SS } from "../state.ts";
+import { CR0, CS, EFER, GS, RFLAGS, SEG_BASE, SS } from "../state.ts";
 import { get64, GP, gpr, isCanonical, nextRip, put32, put64, segment, setRip, UD } from "./access.ts";
 import { CR0_PE } from "./control.ts";
+import { DR6_BS } from "./debug_registers.ts";
 import { cpl, isLong } from "./mode.ts";
 import { ALL_FLAGS, getFlags, setFlags } from "./rflags.ts";
 import { putSegment } from "./segments.ts";
@@ -36,6 +37,15 @@ export function syscall(m: Machine): void {
   flat(m, CS, selectors, CODE64);
   setRip(m, get64(m, slot(N.lstar)));
   setFlags(m, flags & ~m.i32[slot(N.sfmask) >> 2] & ~RF);
+  trapAfter(m);
+}
+
+/**
+ * A single step over SYSCALL and SYSRET ends in a trap by the TF that they load, not by the one before: a debugger sees
+ * the system call as one instruction. The engine leaves out its own trap behind `syscall`.
+ */
+function trapAfter(m: Machine): void {
+  if (m.i32[RFLAGS >> 2] & TF) m.debugTrap(DR6_BS);
 }
 
 /** SYSRET; `wide` returns to 64-bit code, else to compatibility mode. */
@@ -54,6 +64,7 @@ export function sysret(m: Machine, wide: boolean): void {
   }
   flat(m, SS, selectors + 8 | 3, DATA | DPL3);
   setFlags(m, flags);
+  trapAfter(m);
 }
 
 /** SYSENTER. */

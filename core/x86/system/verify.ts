@@ -27,10 +27,10 @@ function visible(m: Machine, selector: number, types: number): D.Descriptor | nu
   return Math.max(cpl(m), selector & 3) > D.dplOf(d.attr) ? null : d;
 }
 
-/** LAR: the access rights, or −1. */
+/** LAR: the access rights, or −1. Bits 16 to 19, undefined by the manual, are those of the limit, as on processors. */
 export function accessRights(m: Machine, selector: number): number {
   const d = visible(m, selector, isLong(m) ? LAR_TYPES_LONG : LAR_TYPES);
-  return d === null ? -1 : d.high & 0xf0_ff00;
+  return d === null ? -1 : d.high & 0xff_ff00;
 }
 
 /** LSL: the limit in bytes, or −1. */

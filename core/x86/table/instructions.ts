@@ -5,6 +5,7 @@
 import { InsnTable } from "../insn.ts";
 import { INTEGER } from "./integer.ts";
 import { SYSTEM } from "./system.ts";
+import { X87 } from "./x87.ts";
 
 /** All instructions. */
-export const INSTRUCTIONS: InsnTable = new InsnTable([...INTEGER, ...SYSTEM]);
+export const INSTRUCTIONS: InsnTable = new InsnTable([...INTEGER, ...SYSTEM, ...X87]);

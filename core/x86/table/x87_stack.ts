@@ -9,7 +9,7 @@
 import { type Expr, type I32, i32, type I64, i64, load, select, type V128 } from "../../wasm/expr.ts";
 import type { FunctionBuilder } from "../../wasm/module.ts";
 import type { Ctx } from "../context.ts";
-import { C1, DE, IE, NO_RESULT, QUIET, TOP, ZE } from "../softfloat/format.ts";
+import { C1, IE, NO_RESULT, QUIET, TOP } from "../softfloat/format.ts";
 import * as S from "../state.ts";
 
 /** Stack fault: in the status word, with IE. */
@@ -18,8 +18,6 @@ export const SF = 0x40;
 export const PENDING = 0x8080;
 /** Exception flags of the status word. */
 export const EXCEPTIONS = 0x3f;
-/** In the value of flags: an exception that comes before the operation, so that nothing is written or popped. */
-const BEFORE = IE | DE | ZE;
 /** CR0: monitor coprocessor, emulation, task switched. */
 const CR0_MP = 2, CR0_EM = 4, CR0_TS = 8;
 const NM = 7, MF = 16;
@@ -55,6 +53,9 @@ export interface Register {
   /** State address of its slot. */
   readonly at: I32;
 }
+
+/** The masked response to a stack fault: registers that become indefinite, or what is to be done. */
+export type Response = readonly Register[] | (() => void);
 
 /** An x87 instruction that waits and may raise exceptions. */
 export class Fpu {
@@ -96,22 +97,29 @@ export class Fpu {
     return i32.and(i32.shr_u(this.#empty, r.number), k32(1));
   }
 
-  /** Flags of `compute`, unless one of `needed` is empty: then the masked response is an indefinite in each of `targets`. */
-  unlessEmpty(needed: readonly Register[], targets: readonly Register[], compute: () => I32): I32 {
+  /** Flags of `compute`, unless one of `needed` is empty: then those of a stack fault with its masked response. */
+  unlessEmpty(needed: readonly Register[], response: Response, compute: () => I32): I32 {
     const empty = needed.map((r) => this.isEmpty(r)).reduce((a, b) => i32.or(a, b));
-    return this.f.let(this.f.choose(empty, () => this.fault(0, targets), compute));
+    return this.f.let(this.f.choose(empty, () => this.#fault(0, response), compute));
   }
 
   /** Flags of `compute`, unless a push would go to a register that is not empty. */
-  unlessFull(targets: readonly Register[], compute: () => I32): I32 {
-    return this.f.let(this.f.choose(this.isEmpty(this.st(7)), compute, () => this.fault(C1, targets)));
+  unlessFull(response: Response, compute: () => I32): I32 {
+    return this.f.let(this.f.choose(this.isEmpty(this.st(7)), compute, () => this.#fault(C1, response)));
   }
 
-  /** Stack fault, overflow if `c1` is C1: gives its flags; if it is masked, `targets` become indefinite. */
-  fault(c1: number, targets: readonly Register[]): I32 {
+  #fault(c1: number, response: Response): I32 {
     const masked = i32.and(this.fcw, k32(IE));
-    this.f.if(masked, () => targets.forEach((r) => this.setIndefinite(r)));
+    this.f.if(masked, () => {
+      if (typeof response === "function") response();
+      else response.forEach((r) => this.setIndefinite(r));
+    });
     return select(masked, k32(IE | SF | c1), k32(IE | SF | c1 | NO_RESULT));
+  }
+
+  /** C1 as it is, for instructions that clear it only in a stack fault. */
+  c1(): I32 {
+    return i32.and(state(S.FSW), k32(C1));
   }
 
   /** Sets a register, not empty then, to the indefinite NaN. */
@@ -152,25 +160,20 @@ export class Fpu {
     this.put("i32.store", S.FTOP, i32.and(i32.add(this.#top, k32(by)), k32(7)));
   }
 
-  /** Pops `count` registers, unless an unmasked exception is in the way. */
+  /** Pops `count` registers, unless `flags` say that an unmasked exception is in the way. */
   pop(flags: I32, count = 1): void {
-    this.f.if(this.#delivered(flags), () => {
+    this.f.if(i32.eqz(i32.and(flags, k32(NO_RESULT))), () => {
       for (let i = 0; i < count; i++) this.free(this.st(i));
       this.rotate(count);
     });
   }
 
-  /** Makes ST(7) the new ST(0), unless an unmasked exception is in the way. */
+  /** Makes ST(7) the new ST(0), unless `flags` say that an unmasked exception is in the way. */
   push(flags: I32): void {
-    this.f.if(this.#delivered(flags), () => {
+    this.f.if(i32.eqz(i32.and(flags, k32(NO_RESULT))), () => {
       this.fill(this.st(7));
       this.rotate(7);
     });
-  }
-
-  #delivered(flags: I32): I32 {
-    const before = i32.and(flags, i32.xor(i32.and(this.fcw, k32(BEFORE)), k32(BEFORE | NO_RESULT)));
-    return i32.eqz(before);
   }
 
   /**
@@ -186,7 +189,7 @@ export class Fpu {
     this.put("i64.store", S.FIP, c.rip());
     this.put("i32.store16", S.FSEL, i32.load16_u(k32(0), { offset: S.SEG + S.CS * S.SEG_SIZE + S.SEG_SELECTOR }));
     f.if(i32.or(unmasked, state(S.FPU_FOLLOWS)), () => {
-      this.put("i64.store16", S.FOP, c.imm());
+      this.put("i64.store32", S.FOP, c.imm());
       if (!c.dst.isMemory) return;
       this.put("i64.store", S.FDP, c.dst.offset());
       this.put("i32.store16", S.FSEL + 2, i32.load16_u(c.segment(), { offset: S.SEG_SELECTOR }));

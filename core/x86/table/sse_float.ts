@@ -1,0 +1,390 @@
+/**
+ * Floating-point arithmetic and comparison of SSE, SSE2, SSE3 and SSE4.1: the operators of WebAssembly where they give
+ * the exact answer and raise nothing new, soft-float otherwise. Source: SDM volume 1, chapter 11 and 4.8; volume 2.
+ * @module
+ */
+import { type Expr, type I32, i32, i64, op, select, shuffle, v, type V128, v128Const } from "../../wasm/expr.ts";
+import type { Ctx } from "../context.ts";
+import { wordsOf } from "../flags.ts";
+import { insn, type Row } from "../insn.ts";
+import type { SoftFloatName } from "../softfloat/softfloat.ts";
+import {
+  bitsOf,
+  DOUBLE,
+  everywhere,
+  type Float,
+  formatOf,
+  immediate,
+  isOrdinary,
+  k,
+  laneOf,
+  mxcsr,
+  read128,
+  readScalar,
+  scalarLimits,
+  SINGLE,
+  slowly,
+  soft,
+  sse,
+  valueOf,
+  vectorLimits,
+  vectorOf,
+  write128,
+  writeScalar,
+} from "./simd_kit.ts";
+
+type Arithmetic = "add" | "sub" | "mul" | "div";
+
+const both = (...all: readonly I32[]): I32 => all.reduce((a, b) => i32.and(a, b));
+const vand = (...all: readonly V128[]): V128 => all.reduce((a, b) => v("v128.and", a, b));
+const vor = (...all: readonly V128[]): V128 => all.reduce((a, b) => v("v128.or", a, b));
+
+/** Whether all lanes are ones. */
+const all = (t: Float, mask: V128): I32 => op(`${t.bits}.all_true`, mask);
+
+// Vectors.
+
+/** Lanes that are zero or at least a normal number in magnitude, and no NaN. */
+export function plainLanes(t: Float, a: V128): V128 {
+  const [least] = vectorLimits(t), zero = everywhere(t, 0n);
+  return vor(v(`${t.shape}.ge`, v(`${t.shape}.abs`, a), least), v(`${t.shape}.eq`, a, zero));
+}
+
+/** Lanes of a result that can be neither overflown nor tiny, or zero where `zero` says that this is exact. */
+export function safeLanes(t: Float, r: V128, zero?: V128): V128 {
+  const [least, infinity] = vectorLimits(t), size = v(`${t.shape}.abs`, r);
+  const inside = vand(v(`${t.shape}.gt`, size, least), v(`${t.shape}.lt`, size, infinity));
+  return zero ? vor(inside, vand(zero, v(`${t.shape}.eq`, r, everywhere(t, 0n)))) : inside;
+}
+
+const isZero = (t: Float, a: V128): V128 => v(`${t.shape}.eq`, a, everywhere(t, 0n));
+
+/** Lanes whose result, if zero, is exact. */
+function exactZero(t: Float, name: Arithmetic, a: V128, b: V128): V128 {
+  if (name === "mul") return vor(isZero(t, a), isZero(t, b));
+  return name === "div" ? isZero(t, a) : everywhere(t, -1n);
+}
+
+/** One of the four operations on vectors; `negate` has lanes of ADDSUBPS whose second operand is subtracted. */
+function vectorArithmetic(c: Ctx, t: Float, name: Arithmetic, a: V128, b: V128, alternate = false): V128 {
+  const { f } = c, csr = mxcsr(c);
+  const signs = v128Const(Array.from({ length: 16 }, (_, i) => i % (32 / t.lanes) === 16 / t.lanes - 1 ? 0x80 : 0));
+  const second = alternate ? f.let(v("v128.xor", b, signs)) : b;
+  const r = f.let(v(`${t.shape}.${name}`, a, second));
+  const safe = vand(plainLanes(t, a), plainLanes(t, b), safeLanes(t, r, exactZero(t, name, a, b)));
+  return f.choose(
+    both(isOrdinary(csr), all(t, safe)),
+    () => r,
+    () =>
+      slowly(c, csr, () =>
+        vectorOf(
+          c,
+          Array.from({ length: t.lanes }, (_, n) => {
+            const operation = alternate ? (n & 1 ? "add" : "sub") : name;
+            return soft(c, `${t.name}_${operation}`, csr, laneOf(t, a, n), laneOf(t, b, n));
+          }),
+        )),
+  );
+}
+
+/** MINPS, MAXPS: the second operand if the two are equal or not ordered. */
+function vectorExtreme(c: Ctx, t: Float, name: "min" | "max", a: V128, b: V128): V128 {
+  const { f } = c;
+  return f.choose(
+    all(t, vand(plainLanes(t, a), plainLanes(t, b))),
+    () => v(`${t.shape}.p${name}`, b, a),
+    () => {
+      const csr = mxcsr(c);
+      return slowly(c, csr, () => lanewise(c, t, `${t.name}_${name}`, csr, a, b));
+    },
+  );
+}
+
+/** Soft-float lane by lane. */
+function lanewise(c: Ctx, t: Float, name: SoftFloatName, csr: I32, ...vectors: readonly V128[]): V128 {
+  const lanes = Array.from({ length: t.lanes }, (_, n) => soft(c, name, csr, ...vectors.map((x) => laneOf(t, x, n))));
+  return vectorOf(c, lanes);
+}
+
+function vectorRoot(c: Ctx, t: Float, a: V128): V128 {
+  const { f } = c, csr = mxcsr(c), [least, infinity] = vectorLimits(t);
+  const normal = vand(v(`${t.shape}.ge`, a, least), v(`${t.shape}.lt`, a, infinity));
+  return f.choose(
+    both(isOrdinary(csr), all(t, vor(normal, isZero(t, a)))),
+    () => v(`${t.shape}.sqrt`, a),
+    () => slowly(c, csr, () => lanewise(c, t, `${t.name}_sqrt`, csr, a)),
+  );
+}
+
+// Scalars, as bits.
+
+/** Whether a scalar is zero or at least a normal number in magnitude, and no NaN. */
+export function isPlain(t: Float, bits: Expr): I32 {
+  const [least] = scalarLimits(t), a = valueOf(t, bits);
+  return i32.or(op(`${t.name}.ge`, op(`${t.name}.abs`, a), least), scalarZero(t, a));
+}
+
+const scalarZero = (t: Float, a: Expr): I32 => op(`${t.name}.eq`, a, op(`${t.name}.sub`, a, a));
+
+/** Whether a result can be neither overflown nor tiny. */
+function isSafe(t: Float, r: Expr, zero: I32): I32 {
+  const [least, infinity] = scalarLimits(t), size = op<"f64">(`${t.name}.abs`, r);
+  const inside: I32 = both(op(`${t.name}.gt`, size, least), op(`${t.name}.lt`, size, infinity));
+  return i32.or(inside, both(zero, scalarZero(t, r)));
+}
+
+/** One of the four operations. */
+export function scalarArithmetic(c: Ctx, t: Float, name: Arithmetic, a: Expr, b: Expr): Expr {
+  const { f } = c, csr = mxcsr(c), [x, y] = [f.let(valueOf(t, a)), f.let(valueOf(t, b))];
+  const r = f.let(op(`${t.name}.${name}`, x, y));
+  const zero = name === "mul" ? i32.or(scalarZero(t, x), scalarZero(t, y)) : name === "div" ? scalarZero(t, x) : k(1);
+  return f.choose(
+    both(isOrdinary(csr), isPlain(t, a), isPlain(t, b), isSafe(t, r, zero)),
+    () => bitsOf(t, r),
+    () => slowly(c, csr, () => soft(c, `${t.name}_${name}`, csr, a, b)),
+  );
+}
+
+function scalarExtreme(c: Ctx, t: Float, name: "min" | "max", a: Expr, b: Expr): Expr {
+  const { f } = c, before = op<"i32">(`${t.name}.${name === "min" ? "lt" : "gt"}`, valueOf(t, a), valueOf(t, b));
+  return f.choose(
+    both(isPlain(t, a), isPlain(t, b)),
+    () => select(before, a, b),
+    () => {
+      const csr = mxcsr(c);
+      return slowly(c, csr, () => soft(c, `${t.name}_${name}`, csr, a, b));
+    },
+  );
+}
+
+function scalarRoot(c: Ctx, t: Float, a: Expr): Expr {
+  const { f } = c, csr = mxcsr(c), [least, infinity] = scalarLimits(t), x = f.let(valueOf(t, a));
+  const normal: I32 = both(op(`${t.name}.ge`, x, least), op(`${t.name}.lt`, x, infinity));
+  return f.choose(
+    both(isOrdinary(csr), i32.or(normal, scalarZero(t, x))),
+    () => bitsOf(t, op(`${t.name}.sqrt`, x)),
+    () => slowly(c, csr, () => soft(c, `${t.name}_sqrt`, csr, a)),
+  );
+}
+
+// Instructions.
+
+/** An operation on two operands, vectors or scalars as the form says. */
+const binary = (
+  vector: (c: Ctx, t: Float, a: V128, b: V128) => V128,
+  scalar: (c: Ctx, t: Float, a: Expr, b: Expr) => Expr,
+) =>
+(c: Ctx): void => {
+  sse(c);
+  const { format: t, scalar: one } = formatOf(c), { dst, src } = c;
+  if (one) {
+    const b = readScalar(c, src, t);
+    writeScalar(c, dst, t, scalar(c, t, readScalar(c, dst, t), b));
+  } else {
+    const b = read128(c, src);
+    write128(c, dst, vector(c, t, c.read128(dst), b));
+  }
+};
+
+const arithmetic = (name: Arithmetic) =>
+  binary((c, t, a, b) => vectorArithmetic(c, t, name, a, b), (c, t, a, b) => scalarArithmetic(c, t, name, a, b));
+const extreme = (name: "min" | "max") =>
+  binary((c, t, a, b) => vectorExtreme(c, t, name, a, b), (c, t, a, b) => scalarExtreme(c, t, name, a, b));
+const root = binary((c, t, _, b) => vectorRoot(c, t, b), (c, t, _, b) => scalarRoot(c, t, b));
+
+/** RCPPS, RSQRTPS: the approximation of Intel's processors, lane by lane; no exceptions. */
+const approximate = (name: "rcp" | "rsqrt") =>
+  binary(
+    (c, t, _, b) => vectorOf(c, [0, 1, 2, 3].map((n) => c.support(name, laneOf(t, b, n)))),
+    (c, _t, _a, b) => c.support(name, b),
+  );
+
+/** Lane numbers of the even or odd elements of two vectors. */
+function alternate(t: Float, odd: 0 | 1): number[] {
+  const size = 16 / t.lanes;
+  return Array.from({ length: 16 }, (_, i) => {
+    const element = i / size | 0, second = element >= t.lanes / 2;
+    return (second ? 16 : 0) + (element % (t.lanes / 2) * 2 + odd) * size + i % size;
+  });
+}
+
+/** HADDPS and its like: neighbours of the first operand, then of the second. */
+const horizontal = (name: "add" | "sub") => (c: Ctx): void => {
+  sse(c);
+  const { format: t } = formatOf(c), b = read128(c, c.src), a = c.read128(c.dst);
+  const [even, odd] = [0, 1].map((n) => c.f.let(shuffle(a, b, alternate(t, n as 0 | 1))));
+  write128(c, c.dst, vectorArithmetic(c, t, name, even, odd));
+};
+
+function addsub(c: Ctx): void {
+  sse(c);
+  const { format: t } = formatOf(c), b = read128(c, c.src);
+  write128(c, c.dst, vectorArithmetic(c, t, "add", c.read128(c.dst), b, true));
+}
+
+// Comparison. Soft-float tells the relation: −1 less, 0 equal, 1 greater, 2 not ordered.
+
+/** For each predicate 0 … 3 (equal, less, less or equal, not ordered) a bit for each relation, from −1 on. */
+const PREDICATES = 0x8312;
+
+/** 1 if predicate `p` (0 … 7, of which 4 … 7 negate) holds for a relation. */
+function holds(p: I32, relation: I32): I32 {
+  const bits = i32.shr_u(k(PREDICATES), i32.shl(i32.and(p, k(3)), k(2)));
+  const hit = i32.shr_u(bits, i32.add(relation, k(1)));
+  return i32.and(i32.xor(hit, i32.shr_u(p, k(2))), k(1));
+}
+
+/** The relation by soft-float; less and less or equal object to quiet NaNs too. */
+function relation(c: Ctx, t: Float, p: I32, csr: I32, a: Expr, b: Expr): I32 {
+  const call = (name: "compare" | "compare_quiet") => soft(c, `${t.name}_${name}`, csr, a, b) as I32;
+  const signals = i32.and(i32.add(p, k(1)), k(2));
+  return c.f.let(c.f.choose(signals, () => call("compare"), () => call("compare_quiet")));
+}
+
+/** Ones or zeros. */
+const maskOf = (t: Float, truth: I32): Expr => {
+  const m = i32.sub(k(0), truth);
+  return t.type === "i32" ? m : i64.extend_i32_s(m);
+};
+
+function compareVectors(c: Ctx, t: Float, a: V128, b: V128): V128 {
+  const { f } = c, p = f.let(i32.and(immediate(c), k(7)));
+  const spread = (truth: I32): V128 => v("i32x4.splat", i32.sub(k(0), truth));
+  return f.choose(
+    all(t, vand(plainLanes(t, a), plainLanes(t, b))),
+    () => {
+      const less = vand(v(`${t.shape}.lt`, a, b), spread(holds(p, k(-1))));
+      const equal = vand(v(`${t.shape}.eq`, a, b), spread(holds(p, k(0))));
+      return vor(less, equal, vand(v(`${t.shape}.gt`, a, b), spread(holds(p, k(1)))));
+    },
+    () => {
+      const csr = mxcsr(c);
+      return slowly(c, csr, () => {
+        const lane = (n: number) => relation(c, t, p, csr, laneOf(t, a, n), laneOf(t, b, n));
+        return vectorOf(c, Array.from({ length: t.lanes }, (_, n) => maskOf(t, holds(p, lane(n)))));
+      });
+    },
+  );
+}
+
+/** The relation of two scalars. */
+function scalarRelation(c: Ctx, t: Float, a: Expr, b: Expr, slow: (csr: I32) => I32): I32 {
+  const { f } = c, [x, y] = [valueOf(t, a), valueOf(t, b)];
+  const order = i32.sub(op(`${t.name}.gt`, x, y), op(`${t.name}.lt`, x, y));
+  return f.let(f.choose(both(isPlain(t, a), isPlain(t, b)), () => order, () => {
+    const csr = mxcsr(c);
+    return slowly(c, csr, () => slow(csr));
+  }));
+}
+
+function compareScalars(c: Ctx, t: Float, a: Expr, b: Expr): Expr {
+  const p = c.f.let(i32.and(immediate(c), k(7)));
+  const r = scalarRelation(c, t, a, b, (csr) => relation(c, t, p, csr, a, b));
+  return maskOf(t, holds(p, r));
+}
+
+/** COMISS and UCOMISS, and for f64. */
+const compareFlags = (name: "compare" | "compare_quiet") => (c: Ctx): void => {
+  sse(c);
+  const { format: t } = formatOf(c), b = readScalar(c, c.src, t), a = readScalar(c, c.dst, t);
+  const r = scalarRelation(c, t, a, b, (csr) => soft(c, `${t.name}_${name}`, csr, a, b) as I32);
+  const unordered = i32.eq(r, k(2));
+  c.setFlags(wordsOf({
+    cf: i32.or(i32.eq(r, k(-1)), unordered),
+    pf: unordered,
+    af: k(0),
+    zf: i32.or(i32.eqz(r), unordered),
+    sf: k(0),
+    of: k(0),
+  }));
+};
+
+// Bits.
+
+const bitwise = (f: (a: V128, b: V128) => V128) => (c: Ctx): void => {
+  sse(c);
+  const b = read128(c, c.src);
+  write128(c, c.dst, f(c.read128(c.dst), b));
+};
+
+const logic = (name: string) => bitwise((a, b) => v(name, a, b));
+const lowHalves = (t: Float): number[] => {
+  const size = 16 / t.lanes;
+  return Array.from({ length: 16 }, (_, i) => ((i / size | 0) & 1) * 16 + (i / size >> 1) * size + i % size);
+};
+const unpack = (t: Float, high: boolean) => bitwise((a, b) => shuffle(a, b, lowHalves(t).map((n) => high ? n + 8 : n)));
+
+/** SHUFPS: two lanes of the first operand, then two of the second, by the immediate. */
+function shufps(c: Ctx): void {
+  sse(c);
+  const b = read128(c, c.src), a = c.read128(c.dst), imm = c.f.let(immediate(c));
+  const at = (n: number): I32 =>
+    i32.add(i32.mul(i32.and(i32.shr_u(imm, k(2 * n)), k(3)), k(0x0404_0404)), k(0x0302_0100));
+  const halves = [[a, 0], [b, 2]] as const;
+  const [x, y] = halves.map(([from, n]) => v("i8x16.swizzle", from, vectorOf(c, [at(n), at(n + 1), k(0), k(0)])));
+  write128(c, c.dst, shuffle(x, y, [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23]));
+}
+
+function shufpd(c: Ctx): void {
+  sse(c);
+  const b = read128(c, c.src), a = c.read128(c.dst), imm = c.f.let(immediate(c));
+  const pick = (from: V128, n: number): Expr =>
+    select(i32.and(imm, k(1 << n)), laneOf(DOUBLE, from, 1), laneOf(DOUBLE, from, 0));
+  write128(c, c.dst, vectorOf(c, [pick(a, 0), pick(b, 1)]));
+}
+
+const SSE = { cpuid: "sse" } as const, SSE2 = { cpuid: "sse2" } as const, SSE3 = { cpuid: "sse3" } as const;
+const FLAGS = { writes: "OSZAPC" };
+
+/** The two rows of an operation that all four kinds of operands have under one opcode. */
+function four(mnemonic: string, opcode: string, meaning: (c: Ctx) => void, immediate = ""): Row[] {
+  const row = (name: string, prefix: string, size: string, attributes: Row["attributes"]): Row =>
+    insn(`${mnemonic}${name}`, `${prefix} 0F ${opcode} /r V${size},W${size}${immediate}`, attributes, meaning);
+  return [
+    row("PS", "NP", "ps", SSE),
+    row("PD", "66", "pd", SSE2),
+    row("SS", "F3", "ss", SSE),
+    row("SD", "F2", "sd", SSE2),
+  ];
+}
+
+/** Floating-point arithmetic. */
+// deno-fmt-ignore
+export const SSE_FLOAT: readonly Row[] = [
+  insn("UNPCKLPS", "NP 0F 14 /r Vps,Wps", SSE, unpack(SINGLE, false)),
+  insn("UNPCKLPD", "66 0F 14 /r Vpd,Wpd", SSE2, unpack(DOUBLE, false)),
+  insn("UNPCKHPS", "NP 0F 15 /r Vps,Wps", SSE, unpack(SINGLE, true)),
+  insn("UNPCKHPD", "66 0F 15 /r Vpd,Wpd", SSE2, unpack(DOUBLE, true)),
+  insn("UCOMISS", "NP 0F 2E /r Vss,Wss", { ...SSE, ...FLAGS }, compareFlags("compare_quiet")),
+  insn("UCOMISD", "66 0F 2E /r Vsd,Wsd", { ...SSE2, ...FLAGS }, compareFlags("compare_quiet")),
+  insn("COMISS", "NP 0F 2F /r Vss,Wss", { ...SSE, ...FLAGS }, compareFlags("compare")),
+  insn("COMISD", "66 0F 2F /r Vsd,Wsd", { ...SSE2, ...FLAGS }, compareFlags("compare")),
+  ...four("SQRT", "51", root),
+  insn("RSQRTPS", "NP 0F 52 /r Vps,Wps", SSE, approximate("rsqrt")),
+  insn("RSQRTSS", "F3 0F 52 /r Vss,Wss", SSE, approximate("rsqrt")),
+  insn("RCPPS", "NP 0F 53 /r Vps,Wps", SSE, approximate("rcp")),
+  insn("RCPSS", "F3 0F 53 /r Vss,Wss", SSE, approximate("rcp")),
+  insn("ANDPS", "NP 0F 54 /r Vps,Wps", SSE, logic("v128.and")),
+  insn("ANDPD", "66 0F 54 /r Vpd,Wpd", SSE2, logic("v128.and")),
+  insn("ANDNPS", "NP 0F 55 /r Vps,Wps", SSE, bitwise((a, b) => v("v128.andnot", b, a))),
+  insn("ANDNPD", "66 0F 55 /r Vpd,Wpd", SSE2, bitwise((a, b) => v("v128.andnot", b, a))),
+  insn("ORPS", "NP 0F 56 /r Vps,Wps", SSE, logic("v128.or")),
+  insn("ORPD", "66 0F 56 /r Vpd,Wpd", SSE2, logic("v128.or")),
+  insn("XORPS", "NP 0F 57 /r Vps,Wps", SSE, logic("v128.xor")),
+  insn("XORPD", "66 0F 57 /r Vpd,Wpd", SSE2, logic("v128.xor")),
+  ...four("ADD", "58", arithmetic("add")),
+  ...four("MUL", "59", arithmetic("mul")),
+  ...four("SUB", "5C", arithmetic("sub")),
+  ...four("MIN", "5D", extreme("min")),
+  ...four("DIV", "5E", arithmetic("div")),
+  ...four("MAX", "5F", extreme("max")),
+  insn("HADDPD", "66 0F 7C /r Vpd,Wpd", SSE3, horizontal("add")),
+  insn("HADDPS", "F2 0F 7C /r Vps,Wps", SSE3, horizontal("add")),
+  insn("HSUBPD", "66 0F 7D /r Vpd,Wpd", SSE3, horizontal("sub")),
+  insn("HSUBPS", "F2 0F 7D /r Vps,Wps", SSE3, horizontal("sub")),
+  ...four("CMP", "C2", binary(compareVectors, compareScalars), ",Ib"),
+  insn("SHUFPS", "NP 0F C6 /r Vps,Wps,Ib", SSE, shufps),
+  insn("SHUFPD", "66 0F C6 /r Vpd,Wpd,Ib", SSE2, shufpd),
+  insn("ADDSUBPD", "66 0F D0 /r Vpd,Wpd", SSE3, addsub),
+  insn("ADDSUBPS", "F2 0F D0 /r Vps,Wps", SSE3, addsub),
+];
