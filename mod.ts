@@ -31,7 +31,7 @@
  */
 
 export * from "./core/abi/mod.ts";
-export type { BackendName } from "./core/kvm/backend.ts";
+export type { BackendName, VcpuEventKind, VcpuObserver, Watchpoint } from "./core/kvm/backend.ts";
 export type {
   DebugExit,
   ExceptionExit,

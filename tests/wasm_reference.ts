@@ -153,7 +153,7 @@ function truncate(v: number, bits: number, signed: boolean): bigint {
 
 /** Conversions of one lane to another: `from` and `to` are types such as `i32`, `f64`. */
 function convert(name: string, a: bigint, from: string, to: string): bigint {
-  const n = Number(from.slice(1)), m = Number(to.slice(1)), signed = name.includes("_s");
+  const n = Number(from.slice(1)), m = Number(to.slice(1)), signed = /_s($|_)/.test(name);
   if (name.startsWith("reinterpret") || name.startsWith("wrap")) return a;
   if (name.startsWith("extend")) return signed ? s(n, a) : a;
   if (name.startsWith("convert")) return integerToFloat(signed ? s(n, a) : a, m);

@@ -2,7 +2,7 @@
  * The software processor: the run loop around emitted code, and all that emitted code and system helpers call.
  * @module
  */
-import type { BackendVcpu } from "../kvm/backend.ts";
+import type { BackendVcpu, VcpuEventKind, VcpuObserver } from "../kvm/backend.ts";
 import type { Form } from "../x86/insn.ts";
 import { IF, RF, TF } from "../x86/flags.ts";
 import { GuestFault, type Helper, type Machine } from "../x86/machine.ts";
@@ -13,7 +13,7 @@ import { HELPERS } from "../x86/system/helpers.ts";
 import { deliver, raise } from "../x86/system/interrupts.ts";
 import { modeOf, viewOf } from "../x86/system/mode.ts";
 import { readMsr, writeMsr } from "../x86/system/msr.ts";
-import { checkState, stateReplaced } from "../x86/system/control.ts";
+import { checkState, cpuidChanged, stateReplaced } from "../x86/system/control.ts";
 import { reset } from "../x86/system/reset.ts";
 import { BEHIND, CodeCache } from "./code_cache.ts";
 import { type EngineImports, H_STALE, Handlers } from "./handlers.ts";
@@ -22,6 +22,7 @@ import { LEAVE, MemoryUnit, offsetOf } from "./memory_unit.ts";
 import type { SoftVm } from "./soft.ts";
 import * as io from "./structures.ts";
 import { supportFunctions } from "./support.ts";
+import { ACCESS_READ, ACCESS_WRITE, Watch } from "./watch.ts";
 import { INSTRUCTIONS } from "../x86/table/instructions.ts";
 
 // Exit reasons of kvm_run.
@@ -42,8 +43,11 @@ const SAMPLE = 20_000;
 export const UNKNOWN_FETCH = 0x1000;
 /** hw.hardware_exit_reason of KVM_EXIT_UNKNOWN: the engine itself failed; the message is on the vCPU object. */
 export const UNKNOWN_INTERNAL = 0x1001;
-/** Control transfers behind which a single-step trap is not taken: the handler runs with TF clear. */
-const NO_TRAP = new Set(["int", "int1", "int3", "into"]);
+/**
+ * Control transfers behind which the run loop takes no single-step trap: the handler of an interrupt runs with TF clear,
+ * SYSCALL traps by the TF that it loads.
+ */
+const NO_TRAP = new Set(["int", "int1", "int3", "into", "syscall"]);
 
 /** One software vCPU. */
 export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, EngineImports {
@@ -88,9 +92,9 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
   #pioCount = 0;
 
   #cpuid: CpuidEntry[];
-  #debugEnabled = false;
   #debugStep = false;
   readonly #breakpoints: number[] = [];
+  #observer: VcpuObserver | null = null;
   #blocked: bigint | null = null;
   #pending = 0n;
   #random = 0x9e37_79b9;
@@ -154,6 +158,10 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
         this.nonCanonical((how & 0x1000) !== 0 || this.segment === S.SEG + S.SS * S.SEG_SIZE);
       }
       const kind = how >> 8 & 3;
+      if (this.watch !== null && !this.#stepping) {
+        const access = kind === 1 ? ACCESS_WRITE : kind === 2 ? ACCESS_WRITE | ACCESS_READ : ACCESS_READ;
+        if (this.watch.meets(linear, how & 0xff, access)) return this.#replay();
+      }
       this.accessSlow(linear, how & 0xff, kind === 1, kind === 2, (this.i32[S.KEY >> 2] & 16) !== 0, true);
       if (!this.#codeChanged) return 1;
       this.#codeChanged = false;
@@ -161,6 +169,13 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     } catch (e) {
       return this.#caught(e);
     }
+  }
+
+  /** Gives the instruction up that meets a watchpoint: it runs once more, alone, so that RUN can end behind it. */
+  #replay(): number {
+    this.watch!.replay = true;
+    this.restartMmio();
+    return 0;
   }
 
   raise(record: number, vector: number, errorCode: number): number {
@@ -333,6 +348,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     if (i32[S.ATTENTION >> 2] !== 0 || this.#stepping || this.#left <= 0) return 0;
     try {
       const linear = this.#linearRip();
+      if (this.watch !== null && this.watch.breaksNear(linear)) return 0;
       const known = this.#recall(linear);
       if (known !== 0) return this.#begin(known, offsetOf(linear));
       const place = this.fetchPlace(linear), offset = offsetOf(linear);
@@ -421,7 +437,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     this.#stepping = true;
     this.#held = 0;
     // A trap comes behind every iteration.
-    if (this.#watched()) i32[S.REP_LIMIT >> 2] = 1;
+    if (this.#watched() || this.watch?.hasData) i32[S.REP_LIMIT >> 2] = 1;
     try {
       const linear = this.#linearRip(), offset = offsetOf(linear);
       const n = this.#fetch();
@@ -459,6 +475,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
   run(maxInstructions: number): number {
     const v = this.sharedView;
     this.#exit = -1;
+    if (this.watch !== null) this.watch.hit = this.watch.replay = false;
     this.#completing = this.completeMmio() || this.#pio === 1;
     if (this.#pio === 1) this.#pio = 2;
     this.#completeHypercall();
@@ -500,6 +517,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     const { i32 } = this;
     while (this.#exit < 0) {
       i32[S.ATTENTION >> 2] = 0;
+      if (this.watch !== null && this.watch.hit) return this.exit(EXIT_DEBUG);
       if (this.#pending & ~(this.#blocked ?? 0n)) return this.#signalled();
       if (this.#trapBits !== 0 && this.#faultVector < 0) {
         i32[(S.DR + 48) >> 2] |= this.#trapBits;
@@ -530,7 +548,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
       if (this.#left <= 0) return;
       const exhausted = this.#held > 0;
       this.#held = Math.max(0, this.#left - SAMPLE);
-      if (this.#watched()) {
+      if (this.#watched() || this.watch !== null && this.#nearWatch(this.watch)) {
         this.#watchedStep();
         continue;
       }
@@ -549,7 +567,17 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
   }
 
   #watched(): boolean {
-    return (this.i32[S.RFLAGS >> 2] & TF) !== 0 || this.#debugEnabled || (this.i32[(S.DR + 56) >> 2] & 0xff) !== 0;
+    return (this.i32[S.RFLAGS >> 2] & (TF | RF)) !== 0 || this.#debugStep || (this.i32[(S.DR + 56) >> 2] & 0xff) !== 0;
+  }
+
+  /** Whether the next instruction has to run alone for the debugger. */
+  #nearWatch(watch: Watch): boolean {
+    if (watch.replay) return true;
+    try {
+      return watch.breaksNear(this.#linearRip());
+    } catch {
+      return false; // to be found, and raised, by whoever executes it
+    }
   }
 
   /** One instruction with everything that can trap around it. */
@@ -562,11 +590,12 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
       this.#caught(e);
       return;
     }
-    if (this.#debugEnabled && this.#breakpoints.includes(linear) && !this.#debugStep) {
-      return this.exit(EXIT_DEBUG);
+    if (this.watch !== null) {
+      this.watch.replay = false;
+      if (this.watch.breaksAt(linear) && !this.#debugStep) return this.exit(EXIT_DEBUG);
     }
     const trap = (i32[S.RFLAGS >> 2] & TF) !== 0;
-    if (!this.#debugEnabled && (i32[S.RFLAGS >> 2] & RF) === 0) {
+    if ((i32[S.RFLAGS >> 2] & RF) === 0) {
       const hit = this.#codeBreakpoints(linear);
       if (hit !== 0) {
         i32[(S.DR + 48) >> 2] = (i32[(S.DR + 48) >> 2] & ~15) | hit;
@@ -581,8 +610,8 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     this.#step();
     if (this.#faultVector >= 0 || this.#exit >= 0 && this.#exit !== EXIT_HLT && this.instructions() === before) return;
     if (this.#shadowAt === this.instructions()) return;
-    if (this.#debugStep && this.#exit < 0) return this.exit(EXIT_DEBUG);
     if (trap && !this.#trapSuppressed) this.#trapBits |= DR6_BS;
+    if (this.#debugStep && this.#exit < 0) this.exit(EXIT_DEBUG);
   }
 
   /** DR6 bits of the enabled instruction breakpoints at a linear address. */
@@ -893,6 +922,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
       list.push({ function: word(0), eax: word(1), ebx: word(2), ecx: word(3), edx: word(4) });
     }
     this.#cpuid = list;
+    cpuidChanged(this);
     this.#code.clear();
     this.flushJumps();
   }
@@ -909,15 +939,33 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
 
   debugGuest(debug: Uint8Array): void {
     const v = new DataView(debug.buffer, debug.byteOffset, debug.byteLength);
-    this.#debugEnabled = v.getUint32(0, true) !== 0;
-    this.#debugStep = v.getUint32(72, true) !== 0;
-    this.#breakpoints.length = 0;
-    for (let n = 0; n < 4; n++) {
+    const enabled = v.getUint32(0, true) !== 0;
+    this.#debugStep = enabled && v.getUint32(72, true) !== 0;
+    const before = this.#breakpoints.splice(0);
+    for (let n = 0; enabled && n < 4; n++) {
       const at = 8 + n * 16;
       if (v.getUint32(at, true)) {
         this.#breakpoints.push(v.getInt32(at + 12, true) * 0x1_0000_0000 + v.getUint32(at + 8, true));
       }
     }
+    if (before.length !== this.#breakpoints.length || before.some((at, n) => at !== this.#breakpoints[n])) this.#arm();
+  }
+
+  observe(observer: VcpuObserver | null): void {
+    this.#observer = observer;
+    this.#arm();
+  }
+
+  /** Code and data that are watched must not be run or touched unseen any more. */
+  #arm(): void {
+    const watch = new Watch(this.#breakpoints, this.#observer);
+    this.watch = watch.isEmpty ? null : watch;
+    this.flushTlb(true);
+  }
+
+  /** See Machine. */
+  delivering(vector: number, kind: VcpuEventKind, errorCode: number): void {
+    this.#observer?.event?.(kind, vector, errorCode);
   }
 
   setSignalMask(sigset: Uint8Array | null): void {

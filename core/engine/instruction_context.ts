@@ -416,13 +416,21 @@ export class InstructionContext implements Ctx {
   // Memory.
 
   /** Checks `bytes` bytes at `offset` of the segment whose state is at `segment`, in the way `am`. */
-  access(am: number, segment: I32, offset: I64, bytes: number, how: How, aligned = false): Access {
+  access(am: number, segment: I32, offset: I64, bytes: number, how: How, aligned: boolean | number = false): Access {
     const { f } = this;
     const off = f.let(offset);
     const stack = constantOf(segment) === S.SEG + S.SS * S.SEG_SIZE;
     let linear = off;
+    const align = () => {
+      if (!aligned) return;
+      const unit = aligned === true ? bytes : aligned;
+      f.if(i64.ne(i64.and(linear, K64(unit - 1)), K64(0)), () => this.#raise(K32(13), K32(0)));
+    };
     if (am === shapes.AM_SEG16 || am === shapes.AM_SEG32) {
       const seg = f.let(segment);
+      linear = f.let(i64.and(i64.add(i64.load(seg, { offset: S.SEG_BASE }), off), maskOf(32)));
+      // An address that is not aligned is the first thing that processors notice.
+      align();
       const last = bytes === 1 ? off : i64.add(off, K64(bytes - 1));
       const limit = i64.load(seg, { offset: how === "read" ? S.SEG_READ : S.SEG_WRITE });
       const outside = i32.or(i64.lt_s(off, i64.load(seg, { offset: S.SEG_LOW })), i64.gt_s(last, limit));
@@ -430,11 +438,12 @@ export class InstructionContext implements Ctx {
         const vector = stack ? K32(12) : i32.sub(K32(13), i32.eq(seg, K32(S.SEG + S.SS * S.SEG_SIZE)));
         this.#raise(vector, K32(0));
       });
-      linear = f.let(i64.and(i64.add(i64.load(seg, { offset: S.SEG_BASE }), off), maskOf(32)));
-    } else if (am === shapes.AM_BASE64 || am === shapes.AM_BASE32) {
-      linear = f.let(i64.add(i64.load(segment, { offset: S.SEG_BASE }), off));
+    } else {
+      if (am === shapes.AM_BASE64 || am === shapes.AM_BASE32) {
+        linear = f.let(i64.add(i64.load(segment, { offset: S.SEG_BASE }), off));
+      }
+      align();
     }
-    if (aligned) f.if(i64.ne(i64.and(linear, K64(bytes - 1)), K64(0)), () => this.#raise(K32(13), K32(0)));
     return new LinearAccess(this, linear, bytes, how, stack);
   }
 
@@ -678,7 +687,7 @@ class MemoryOperand implements Operand {
     return this.#offset ??= make();
   }
 
-  access(bytes: number, how: How, displacement?: I64, aligned = false): Access {
+  access(bytes: number, how: How, displacement?: I64, aligned: boolean | number = false): Access {
     let off = this.offset();
     if (displacement) off = i64.and(i64.add(off, displacement), maskOf(shapes.AM_SIZE[this.am]));
     return this.c.access(this.am, this.segment, off, bytes, how, aligned);

@@ -10,8 +10,10 @@ import { GuestFault, WALK_EXECUTE, WALK_USER, WALK_WRITE } from "../x86/machine.
 import { MODE_CODE, MODE_USER } from "../x86/mode.ts";
 import * as S from "../x86/state.ts";
 import { walk, WALKED_WRITABLE, type WalkResult } from "../x86/system/paging.ts";
+import { watchData, watchesData } from "../x86/system/debug_registers.ts";
 import type { Machine } from "../x86/machine.ts";
 import type { Ram } from "./ram.ts";
+import { ACCESS_READ, ACCESS_WRITE, type Watch } from "./watch.ts";
 
 /** Thrown to leave an instruction that cannot go on before the host program has answered. */
 export const LEAVE: unique symbol = Symbol("leave");
@@ -33,6 +35,9 @@ export abstract class MemoryUnit {
   readonly i32: Int32Array = new Int32Array(this.cpuMemory.buffer);
   readonly u32: Uint32Array = new Uint32Array(this.cpuMemory.buffer);
   readonly u64: BigUint64Array = new BigUint64Array(this.cpuMemory.buffer);
+
+  /** What a debugger watches; null for nothing. */
+  protected watch: Watch | null = null;
 
   readonly #walk: WalkResult = { error: 0, flags: 0 };
   /** Arena address that the last translation led to, or −1 for none; valid with {@linkcode physical}. */
@@ -122,7 +127,7 @@ export abstract class MemoryUnit {
     const place = range.place + (physical - range.gpa);
     this.#place = place;
     if (access & WALK_WRITE) this.ram.markDirty(range, place);
-    if (!fill) return physical;
+    if (!fill || watchesData(this.machine) || this.watch !== null && this.watch.watchesNear(linear)) return physical;
     const offset = offsetOf(linear), base = linear - offset, page = place - offset;
     const e = this.u32[S.TLB_VIEW >> 2] + ((linear >>> 12) & (S.TLB_ENTRIES - 1)) * 32;
     const writable = this.#writable && this.ram.code[page / 4096] === 0 &&
@@ -175,6 +180,8 @@ export abstract class MemoryUnit {
   /** Loads to or stores from SCRATCH. Throws GuestFault or LEAVE. */
   accessSlow(linear: number, size: number, write: boolean, modify: boolean, user: boolean, fill: boolean): void {
     const access = (write || modify ? WALK_WRITE : 0) | (user ? WALK_USER : 0);
+    if (this.watch !== null) this.#noteAccess(linear, size, write, modify);
+    if (!modify && watchesData(this.machine)) watchData(this.machine, linear, size, write);
     const first = Math.min(size, 4096 - offsetOf(linear));
     if (first === size) {
       const physical = this.#resolve(linear, access, fill);
@@ -186,6 +193,12 @@ export abstract class MemoryUnit {
     const physical2 = this.#resolve(second, access, fill), place2 = this.#place;
     this.#part(physical1, place1, first, 0, write);
     this.#part(physical2, place2, size - first, first, write);
+  }
+
+  /** RUN ends behind the instruction if its access meets a watchpoint. */
+  #noteAccess(linear: number, size: number, write: boolean, modify: boolean): void {
+    const access = write ? ACCESS_WRITE : modify ? ACCESS_WRITE | ACCESS_READ : ACCESS_READ;
+    if (this.watch!.note(linear, size, access)) this.i32[S.ATTENTION >> 2] = 1;
   }
 
   #part(physical: number, place: number, length: number, at: number, write: boolean): void {
@@ -239,6 +252,11 @@ export abstract class MemoryUnit {
     this.#log.set(this.shared.subarray(40, 48), Math.min(this.#logCount, LOG_MAX - 1) * 8);
     this.#logCount++;
     return true;
+  }
+
+  /** The current instruction is given up and executed again from its start, within the same RUN. */
+  protected restartMmio(): void {
+    this.#logIndex = 0;
   }
 
   /** Forgets what the current instruction did: the host program set other registers. */

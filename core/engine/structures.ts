@@ -7,6 +7,7 @@ import * as S from "../x86/state.ts";
 import { setSegment } from "../x86/system/segments.ts";
 import { walk, WALKED_USER, WALKED_WRITABLE, type WalkResult } from "../x86/system/paging.ts";
 import { getFlags, setFlags } from "../x86/system/rflags.ts";
+import { setWords } from "../x86/table/x87_environment.ts";
 
 /** Order of general registers in `struct kvm_regs`, as encoding numbers. */
 const REGS = [0, 3, 1, 2, 6, 7, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15];
@@ -110,9 +111,7 @@ export function getFpu(m: Machine, out: Uint8Array): void {
 /** The state from `struct kvm_fpu`. */
 export function setFpu(m: Machine, from: Uint8Array): void {
   const v = view(from), fsw = v.getUint16(130, true), top = fsw >> 11 & 7;
-  m.i32[S.FTOP >> 2] = top;
-  m.i32[S.FSW >> 2] = fsw & ~0x3800;
-  m.i32[S.FCW >> 2] = v.getUint16(128, true);
+  setWords(m, v.getUint16(128, true), fsw);
   m.i32[S.FEMPTY >> 2] = ~from[132] & 0xff;
   m.i32[S.FOP >> 2] = v.getUint16(134, true) & 0x7ff;
   m.u64[S.FIP >> 3] = v.getBigUint64(136, true);

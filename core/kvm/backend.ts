@@ -58,6 +58,36 @@ export interface BackendVm extends Disposable {
   createVcpu(id: number): BackendVcpu;
 }
 
+/** Data that a {@linkcode VcpuObserver} watches. */
+export interface Watchpoint {
+  /** Linear address of the first byte. */
+  readonly address: bigint;
+  /** Bytes, 1 or more. */
+  readonly length: number;
+  /** Whether reading it counts. */
+  readonly read: boolean;
+  /** Whether writing it counts, with the same value too. */
+  readonly write: boolean;
+}
+
+/** What is delivered to a guest: an interrupt, INT n with INT3 and INTO, an exception, INT1, or an NMI. */
+export type VcpuEventKind = "external" | "software" | "exception" | "int1" | "nmi";
+
+/** What a debugger or tracer wants to see beyond KVM_DEBUG_GUEST. Its methods are called inside RUN and must not throw. */
+export interface VcpuObserver {
+  /** Linear addresses: RUN ends with KVM_EXIT_DEBUG before the instruction there, as at those of KVM_DEBUG_GUEST. */
+  readonly breakpoints?: readonly bigint[];
+  /** RUN ends with KVM_EXIT_DEBUG behind an instruction that touched one of them. */
+  readonly watchpoints?: readonly Watchpoint[];
+  /** Told of each access that met a watchpoint: where, how many bytes, whether it wrote. */
+  touched?(address: bigint, length: number, write: boolean): void;
+  /**
+   * Told before an interrupt or exception is delivered, while the registers can be read and are those before it.
+   * `errorCode` is -1 where there is none.
+   */
+  event?(kind: VcpuEventKind, vector: number, errorCode: number): void;
+}
+
 /** One processor. Every `Uint8Array` holds one structure of `kvm.h`. */
 export interface BackendVcpu extends Disposable {
   /** What `mmap` of a vCPU gives: `struct kvm_run` at 0, port-I/O data at 4096; 8192 bytes, the same object for life. */
@@ -99,6 +129,8 @@ export interface BackendVcpu extends Disposable {
    * many milliseconds with KVM_EXIT_INTR, or the next one at once; 0 cancels.
    */
   alarm?(milliseconds: number): void;
+  /** Sets who watches this processor, or nobody; left out where the engine cannot (the real device). */
+  observe?(observer: VcpuObserver | null): void;
   /** Makes signal `n` (1..64) pending for the thread that runs this processor. */
   signal(n: number): void;
 }

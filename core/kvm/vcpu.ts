@@ -14,7 +14,7 @@ import { KvmRegs, KvmSregs } from "../abi/regs.ts";
 import { KvmRun } from "../abi/run.ts";
 import type { KvmSignalMask } from "../abi/signal_mask.ts";
 import { KvmTranslation } from "../abi/translation.ts";
-import type { BackendVcpu } from "./backend.ts";
+import type { BackendVcpu, VcpuObserver } from "./backend.ts";
 import { createExits, type VcpuExit } from "./exits.ts";
 import { KvmError } from "./kvm_error.ts";
 
@@ -290,6 +290,17 @@ export class Vcpu implements Disposable {
   get alarm(): ((milliseconds: number) => void) | undefined {
     const backend = this.#open("set the alarm");
     return backend.alarm && ((milliseconds) => backend.alarm!(milliseconds));
+  }
+
+  /**
+   * Sets who watches this processor beyond {@linkcode debugGuest}: any number of breakpoints, watchpoints, interrupts and
+   * exceptions; null for nobody. Nothing that is not watched becomes slower. Undefined where the engine cannot: the real
+   * device.
+   * @throws KvmError EBADF when closed.
+   */
+  get observe(): ((observer: VcpuObserver | null) => void) | undefined {
+    const backend = this.#open("observe");
+    return backend.observe && ((observer) => backend.observe!(observer));
   }
 
   /** Closes it; its slot in the VM stays taken. Closing again does nothing. */

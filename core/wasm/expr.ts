@@ -114,6 +114,12 @@ const folds64: Record<string, (a: bigint, b: bigint) => bigint | boolean> = {
 
 const ZERO_IS_IDENTITY = new Set(["add", "sub", "or", "xor", "shl", "shr_s", "shr_u", "rotl", "rotr"]);
 
+/** Whether not evaluating an expression changes nothing; a load is taken to have a valid address. */
+function isDroppable(e: Expr): boolean {
+  if (e.kind === "call" || e.kind === "indirect" || e.kind === "op" && /div_|rem_/.test(e.name)) return false;
+  return e.args.every(isDroppable);
+}
+
 function fold(op: Op, args: readonly Expr[]): Expr | undefined {
   const dot = op.name.indexOf(".");
   const family = op.name.slice(0, dot), name = op.name.slice(dot + 1);
@@ -128,7 +134,7 @@ function fold(op: Op, args: readonly Expr[]): Expr | undefined {
     }
     if (b !== undefined && op.result === op.operands[0]) {
       if (Number(b) === 0 && ZERO_IS_IDENTITY.has(name)) return args[0];
-      if (Number(b) === 0 && name === "and") return args[1];
+      if (Number(b) === 0 && name === "and" && isDroppable(args[0])) return args[1];
       if (b === (family === "i32" ? -1 : -1n) && name === "and") return args[0];
     }
     if (a !== undefined && Number(a) === 0 && (name === "add" || name === "or" || name === "xor")) return args[1];
@@ -182,43 +188,75 @@ export interface MemoryArgument {
   readonly memory?: number;
 }
 
-/** A load by name, such as `load("i64.load8_u", address)`. */
+/**
+ * A load by name, such as `load("i64.load8_u", address)`.
+ * @throws {TypeError} for an unknown name or an address that is not an i32.
+ */
 export function load<T extends ValType>(name: string, address: I32, at: MemoryArgument = {}): Expr<T> {
   const l = LOADS[name];
-  if (!l || address.type !== "i32") throw new TypeError(`Cannot build ${name}: address is ${address.type}`);
+  if (!l) throw new TypeError(`Cannot build ${name}: no such load`);
+  if (address.type !== "i32") throw new TypeError(`Cannot build ${name}: address is ${address.type}`);
   return node(l[1], "load", name, [address], at.offset ?? 0, at.memory ?? 0) as Expr<T>;
 }
 
-/** The type that a store of this name takes. */
+/**
+ * The type that a store of this name takes.
+ * @throws {TypeError} for an unknown name.
+ */
 export function storeType(name: string): ValType {
-  return STORES[name][1];
+  const s = STORES[name];
+  if (!s) throw new TypeError(`Cannot build ${name}: no such store`);
+  return s[1];
 }
 
-/** Extracts a lane: `lane("i32x4.extract_lane", value, 2)`. */
+/** The scalar type of a lane access. */
+function laneType(name: string, index: number): ValType {
+  const l = LANES[name];
+  if (!l) throw new TypeError(`Cannot build ${name}: no such lane access`);
+  if (!(index >= 0 && index < l[2])) throw new TypeError(`Cannot build ${name}: there is no lane ${index}`);
+  return l[1];
+}
+
+/**
+ * Extracts a lane: `lane("i32x4.extract_lane", value, 2)`.
+ * @throws {TypeError} for an unknown name or lane.
+ */
 export function lane<T extends ValType>(name: string, value: V128, index: number): Expr<T> {
-  return node(LANES[name][1], "lane", name, [value], index) as Expr<T>;
+  return node(laneType(name, index), "lane", name, [value], index) as Expr<T>;
 }
 
-/** Replaces a lane: `replaceLane("i32x4.replace_lane", value, 2, scalar)`. */
+/**
+ * Replaces a lane: `replaceLane("i32x4.replace_lane", value, 2, scalar)`.
+ * @throws {TypeError} for an unknown name or lane, or a scalar of another type.
+ */
 export function replaceLane(name: string, value: V128, index: number, scalar: Expr): V128 {
-  if (scalar.type !== LANES[name][1]) throw new TypeError(`Cannot build ${name}: scalar is ${scalar.type}`);
+  if (scalar.type !== laneType(name, index)) throw new TypeError(`Cannot build ${name}: scalar is ${scalar.type}`);
   return node("v128", "lane", name, [value, scalar], index);
 }
 
-/** `i8x16.shuffle` with 16 lane numbers 0..31. */
+/**
+ * `i8x16.shuffle` with 16 lane numbers 0..31.
+ * @throws {TypeError} for another number of lanes.
+ */
 export function shuffle(a: V128, b: V128, lanes: ArrayLike<number>): V128 {
+  if (lanes.length !== 16) throw new TypeError(`Cannot build i8x16.shuffle: ${lanes.length} lanes`);
   return node("v128", "shuffle", "i8x16.shuffle", [a, b], 0, 0, Uint8Array.from(lanes));
 }
 
-/** A v128 constant of 16 bytes. */
+/**
+ * A v128 constant of 16 bytes.
+ * @throws {TypeError} for another number of bytes.
+ */
 export function v128Const(bytes: ArrayLike<number>): V128 {
+  if (bytes.length !== 16) throw new TypeError(`Cannot build v128.const: ${bytes.length} bytes`);
   return node("v128", "const", "v128.const", [], 0, 0, Uint8Array.from(bytes));
 }
 
 /** `a` if `condition` is not zero, else `b`; both are evaluated. */
 export function select<T extends ValType>(condition: I32, a: Expr<T>, b: Expr<T>): Expr<T> {
+  if (a.type !== b.type) throw new TypeError(`Cannot select between ${a.type} and ${b.type}`);
   const c = constantOf(condition);
-  if (c !== undefined) return c !== 0 ? a : b;
+  if (c !== undefined && isDroppable(c !== 0 ? b : a)) return c !== 0 ? a : b;
   return node(a.type, "select", "select", [a, b, condition]);
 }
 

@@ -4,7 +4,7 @@
  * golden tests compare. Source: WebAssembly core specification 3.0 with tail calls and multi-memory.
  * @module
  */
-import { type Expr, type I32, type MemoryArgument, node } from "./expr.ts";
+import { type Expr, type I32, type MemoryArgument, node, storeType } from "./expr.ts";
 import type { ValType } from "./ops.ts";
 import { encodeModule } from "./encode.ts";
 import { printModule } from "./print.ts";
@@ -135,6 +135,7 @@ export class FunctionBuilder {
 
   /** Stores: `f.store("i64.store8", address, value, { offset, memory })`. */
   store(name: string, address: I32, value: Expr, at: MemoryArgument = {}): void {
+    if (value.type !== storeType(name)) throw new TypeError(`Cannot build ${name}: value is ${value.type}`);
     this.#current.push({ kind: "store", name, address, value, offset: at.offset ?? 0, memory: at.memory ?? 0 });
   }
 

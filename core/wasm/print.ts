@@ -1,6 +1,6 @@
 /** The readable form behind {@linkcode ModuleBuilder.toText}. @module */
 import type { Expr } from "./expr.ts";
-import type { FunctionBuilder, ModuleBuilder, Stmt } from "./module.ts";
+import type { FunctionBuilder, FunctionType, Limits, ModuleBuilder, Stmt } from "./module.ts";
 
 /** The names of a module's functions, imported and built. */
 export interface Names {
@@ -16,13 +16,17 @@ function calleeName(names: Names, index: number): string {
   return (index < 0 ? names.imported[-1 - index] : names.built[index]) ?? String(index);
 }
 
+function number(v: number | bigint): string {
+  return Object.is(v, -0) ? "-0" : String(v).toLowerCase().replace("infinity", "inf");
+}
+
 /** One expression, folded. */
 export function printExpr(e: Expr, callees: Names = NO_NAMES): string {
   const args = e.args.map((a) => " " + printExpr(a, callees)).join("");
   const at = (e.index ? ` ${e.index}` : "") + (e.imm ? ` offset=${e.imm}` : "");
   switch (e.kind) {
     case "const":
-      return `(${e.name} ${e.bytes ? "i8x16 " + e.bytes.join(" ") : e.imm})`;
+      return `(${e.name} ${e.bytes ? "i8x16 " + e.bytes.join(" ") : number(e.imm)})`;
     case "local":
       return `$${e.imm}`;
     case "global":
@@ -110,24 +114,32 @@ function printStmts(body: readonly Stmt[], callees: Names, indent: string): stri
   return out;
 }
 
+function signature({ params, results }: FunctionType): string {
+  return (params.length ? ` (param ${params.join(" ")})` : "") +
+    (results.length ? ` (result ${results.join(" ")})` : "");
+}
+
 /** One function. */
 export function printFunction(f: FunctionBuilder, callees: Names = NO_NAMES): string {
-  const params = f.type.params.length ? ` (param ${f.type.params.join(" ")})` : "";
-  const results = f.type.results.length ? ` (result ${f.type.results.join(" ")})` : "";
   const locals = f.locals.length ? `  (local ${f.locals.join(" ")})\n` : "";
-  return `(func ${f.name}${params}${results}\n${locals}${printStmts(f.body, callees, "  ")})\n`;
+  return `(func ${f.name}${signature(f.type)}\n${locals}${printStmts(f.body, callees, "  ")})\n`;
+}
+
+function limits({ initial, maximum, shared }: Limits): string {
+  return `${initial}${maximum === undefined ? "" : ` ${maximum}`}${shared ? " shared" : ""}`;
 }
 
 /** A module: its imports, functions and exports. */
 export function printModule(m: ModuleBuilder): string {
   const callees = { imported: m.importedFunctions.map((f) => `$${f.name}`), built: m.functions.map((f) => f.name) };
   let out = "(module\n";
-  m.types.forEach((t, i) =>
-    out += `(type ${i} (func (param ${t.params.join(" ")}) (result ${t.results.join(" ")})))\n`
-  );
+  m.types.forEach((t, i) => out += `(type ${i} (func${signature(t)}))\n`);
   m.importedFunctions.forEach((f) => out += `(import "${f.module}" "${f.name}" (func $${f.name} (type ${f.type})))\n`);
-  m.importedMemories.forEach((f) => out += `(import "${f.module}" "${f.name}" (memory ${f.initial}))\n`);
-  m.importedTables.forEach((f) => out += `(import "${f.module}" "${f.name}" (table ${f.initial} funcref))\n`);
+  m.importedMemories.forEach((f) => out += `(import "${f.module}" "${f.name}" (memory ${limits(f)}))\n`);
+  m.importedTables.forEach((f) => out += `(import "${f.module}" "${f.name}" (table ${limits(f)} funcref))\n`);
+  m.importedGlobals.forEach((g) =>
+    out += `(import "${g.module}" "${g.name}" (global ${g.mutable ? `(mut ${g.type})` : g.type}))\n`
+  );
   for (const f of m.functions) out += printFunction(f, callees);
   for (const e of m.exports) out += `(export "${e.name}" (func ${calleeName(callees, e.func)}))\n`;
   for (const e of m.elements) {

@@ -54,9 +54,9 @@ export interface Operand {
   offset(): I64;
   /**
    * Memory: checks `bytes` bytes at `offset() + displacement` (displacement defaults to 0); with `aligned`, a linear
-   * address that is not a multiple of `bytes` is #GP(0).
+   * address that is not a multiple of `bytes`, or of the number given, is #GP(0).
    */
-  access(bytes: number, how: "read" | "write" | "modify", displacement?: I64, aligned?: boolean): Access;
+  access(bytes: number, how: "read" | "write" | "modify", displacement?: I64, aligned?: boolean | number): Access;
   /** Register: the state address of its low byte (general, MMX, XMM); segment, control, debug, ST(i): its number. */
   address(): I32;
 }

@@ -49,6 +49,8 @@ export interface Machine {
   /** Writes an aligned 32-bit word of physical memory, for accessed and dirty bits; marks it dirty in the log. */
   writePhysical(address: number, value: number): void;
 
+  /** Told before an interrupt or exception is delivered; errorCode is −1 for none. */
+  delivering?(vector: number, kind: "external" | "software" | "exception" | "int1" | "nmi", errorCode: number): void;
   /** Raises an exception; does not return. */
   fault(vector: number, errorCode?: number): never;
   /** Triple fault: RUN ends with KVM_EXIT_SHUTDOWN. Does not return. */

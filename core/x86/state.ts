@@ -110,6 +110,8 @@ export const FP_FLAGS = 0x4ec;
  * exception. Derived from CPUID, i32.
  */
 export const FPU_FOLLOWS = 0x4f0;
+/** Not zero where x87 selectors are stored as zero: CPUID has fpu_cs_ds. Derived, i32. */
+export const FPU_FLAT = 0x4f4;
 /** XMM0 … XMM15, 16 bytes each. */
 export const XMM = 0x500;
 /** Upper halves of YMM0 … YMM15, 16 bytes each. */

@@ -219,11 +219,21 @@ class Builder {
 
   /** Whether the memory operand has more than one byte. */
   #wide(): boolean {
-    return this.form.operands.some((o) => "EMO".includes(o.code) && o.size !== "b");
+    return this.form.operands.some((o) => "EMOWQ".includes(o.code) && o.size !== "b");
   }
 
   /** A linear address to work on: mostly in the window, sometimes where a fault waits. */
   target(r: Prng): number {
+    const at = this.#target(r);
+    return this.#vector && !r.once(6) ? at & ~15 : at;
+  }
+
+  /** Whether there is an MMX or XMM operand. */
+  get #vector(): boolean {
+    return this.form.operands.some((o) => "VWUPQN".includes(o.code));
+  }
+
+  #target(r: Prng): number {
     if (r.once(24)) {
       const bad = [READ_ONLY_ADDRESS + r.below(64), READ_ONLY_ADDRESS + READ_ONLY_SIZE, DATA_ADDRESS - 0x100];
       if (this.#wide()) bad.push(READ_ONLY_ADDRESS - 1, READ_ONLY_ADDRESS + READ_ONLY_SIZE - 1, DATA_ADDRESS - 1);

@@ -177,5 +177,5 @@ system_call:
         o64 sysret
 
         align 8
-        dq 0
+        times 32 dq 0   ; the stack of the trap behind a push to what is watched
 watched: dq 0, 0

@@ -4,7 +4,7 @@
  */
 import type { Machine } from "../machine.ts";
 import { VM } from "../flags.ts";
-import { CR0, CR2, CR3, CR4, CR8, CS, EFER, GDTR, IDTR, RFLAGS, RIP, TR, XCR0 } from "../state.ts";
+import { CR0, CR2, CR3, CR4, CR8, CS, EFER, FPU_FLAT, FPU_FOLLOWS, GDTR, IDTR, RFLAGS, RIP, TR, XCR0 } from "../state.ts";
 import { attributesOf, get64, GP, isCanonical, put32, UD } from "./access.ts";
 import { ATTR_DB, ATTR_L, EFER_LMA, is64, isLong } from "./mode.ts";
 import { TSS16_BUSY } from "./descriptors.ts";
@@ -73,6 +73,8 @@ export function cpuidChanged(m: Machine): void {
   i32[CR4_ALLOWED >> 2] = cr4;
   i32[EFER_ALLOWED >> 2] = (m.has("syscall") ? EFER_SCE : 0) | (m.has("lm") ? EFER_LME | EFER_LMA : 0) |
     (m.has("nx") ? EFER_NXE : 0) | (m.has("fxsr_opt") ? EFER_FFXSR : 0);
+  i32[FPU_FOLLOWS >> 2] = m.has("fdp_excptn") ? 0 : 1;
+  i32[FPU_FLAT >> 2] = m.has("fpu_cs_ds") ? 1 : 0;
   i32[XCR0_ALLOWED >> 2] = m.has("avx") ? 7 : 3;
   const width = physicalWidth(m);
   i32[PHYSICAL_HIGH >> 2] = 0xf_ffff & ~((1 << Math.max(0, width - 32)) - 1);
@@ -228,7 +230,7 @@ export const IMPOSSIBLE = {
   cr4: 3,
   /** An EFER bit that CPUID does not offer, or LMA that is not LME and CR0.PG. */
   efer: 4,
-  /** CS with both L and D in long mode, or L outside. */
+  /** CS with both L and D in long mode. Outside, L means nothing, and a guest can load it. */
   cs: 5,
   /** VM set in real or long mode. */
   rflags: 6,
@@ -254,7 +256,7 @@ export function checkState(m: Machine): number {
   if (cr4 & ~i32[CR4_ALLOWED >> 2] || i32[(CR4 >> 2) + 1]) return IMPOSSIBLE.cr4;
   if (long ? !(cr4 & CR4_PAE) : (cr4 & CR4_PCIDE) !== 0) return IMPOSSIBLE.cr4;
   if (i32[(CR3 >> 2) + 1] & (i32[PHYSICAL_HIGH >> 2] | 0xfff0_0000)) return IMPOSSIBLE.cr3;
-  if (cs & ATTR_L && (!long || cs & ATTR_DB)) return IMPOSSIBLE.cs;
+  if (long && cs & ATTR_L && cs & ATTR_DB) return IMPOSSIBLE.cs;
   if (i32[RFLAGS >> 2] & VM && (long || !(cr0 & CR0_PE))) return IMPOSSIBLE.rflags;
   if (long && cs & ATTR_L ? !isCanonical(get64(m, RIP)) : i32[(RIP >> 2) + 1] !== 0) return IMPOSSIBLE.rip;
   if (!isCanonical(get64(m, GDTR)) || !isCanonical(get64(m, IDTR))) return IMPOSSIBLE.table;

@@ -49,6 +49,7 @@ export function writeDebug(m: Machine, n: number, low: number, high: number): vo
 /** Whether a breakpoint on data is enabled: then every data access must be shown to {@linkcode watchData}. */
 export function watchesData(m: Machine): boolean {
   const dr7 = m.i32[DR7_AT >> 2];
+  if ((dr7 & 0xff) === 0) return false;
   for (let n = 0; n < 4; n++) if ((dr7 >> n * 2 & 3) !== 0 && (dr7 >> 16 + n * 4 & 1) !== 0) return true;
   return false;
 }

@@ -41,6 +41,7 @@ export function afterSwitch(m: Machine, action: () => void): void {
 }
 
 function deliverOnce(m: Machine, vector: number, kind: EventKind, errorCode: number, next?: number): void {
+  m.delivering?.(vector, kind, errorCode);
   const software = kind === "software";
   const rip = next ?? (software || kind === "int1" ? nextRip(m) : getRip(m));
   if (!(m.i32[CR0 >> 2] & CR0_PE)) deliverReal(m, vector, rip);

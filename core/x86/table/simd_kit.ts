@@ -21,7 +21,7 @@ import {
 import type { ValType } from "../../wasm/ops.ts";
 import type { Ctx, Operand } from "../context.ts";
 import type { SoftFloatName } from "../softfloat/softfloat.ts";
-import { CR0, CR4, FCW, FEMPTY, FP_FLAGS, FSW, FTOP, MXCSR } from "../state.ts";
+import { CR0, CR4, FEMPTY, FP_FLAGS, FSW, FTOP, MXCSR } from "../state.ts";
 
 /** An i32 constant. */
 export const k = (n: number): I32 => i32.const(n);
@@ -31,6 +31,8 @@ export const ZERO: V128 = v128Const(new Uint8Array(16));
 export const IOTA: V128 = v128Const(Array.from({ length: 16 }, (_, i) => i));
 
 const CR0_EM = 4, CR0_TS = 8, CR4_OSFXSR = 0x200, CR4_OSXMMEXCPT = 0x400;
+/** Error summary of the x87 status word: an unmasked exception is pending. */
+const FSW_ES = 0x80;
 const UD = 6, NM = 7, MF = 16, XM = 19;
 
 /** The checks of SSE instructions: #UD and #NM by CR0 and CR4. */
@@ -44,22 +46,24 @@ export function sse(c: Ctx): void {
 
 /** The checks of MMX instructions: #UD and #NM by CR0, #MF by a pending x87 exception. */
 function mmxChecks(c: Ctx): void {
-  const cr0 = c.state<I32>("i32.load", CR0), pending = c.f.let(x87Pending(c));
+  const cr0 = c.state<I32>("i32.load", CR0);
+  const pending = c.f.let(i32.and(c.state<I32>("i32.load", FSW), k(FSW_ES)));
   c.f.if(i32.or(i32.and(cr0, k(CR0_EM | CR0_TS)), pending), () => {
     c.raise(select(i32.and(cr0, k(CR0_EM)), k(UD), select(i32.and(cr0, k(CR0_TS)), k(NM), k(MF))));
   });
-}
-
-/** Not zero if an x87 exception is unmasked and set. */
-function x87Pending(c: Ctx): I32 {
-  const fsw = c.state<I32>("i32.load", FSW), fcw = c.state<I32>("i32.load", FCW);
-  return i32.and(i32.and(fsw, i32.xor(fcw, k(-1))), k(0x3f));
 }
 
 /** The checks of MMX instructions, and their effect on the x87 state: TOP is 0, no register is empty. */
 export function mmx(c: Ctx): void {
   mmxChecks(c);
   c.setState("i32.store", FTOP, k(0));
+  c.setState("i32.store", FEMPTY, k(0));
+}
+
+/** The same for a store: processors set TOP even if the store faults. */
+export function mmxStore(c: Ctx): void {
+  mmxChecks(c);
+  c.f.store("i32.store", k(0), k(0), { offset: FTOP });
   c.setState("i32.store", FEMPTY, k(0));
 }
 
@@ -74,6 +78,26 @@ export function emms(c: Ctx): void {
 export function sseWithMmx(c: Ctx): void {
   sse(c);
   mmx(c);
+}
+
+/** The checks of conversions with an MMX operand; gives what `read` reads. The x87 state changes even if they fault then. */
+export function convertWithMmx(c: Ctx, read: () => V128): V128 {
+  sse(c);
+  mmxChecks(c);
+  const a = read();
+  enter(c);
+  return a;
+}
+
+function enter(c: Ctx): void {
+  c.f.store("i32.store", k(0), k(0), { offset: FTOP });
+  c.f.store("i32.store", k(0), k(0), { offset: FEMPTY });
+}
+
+/** The checks of MASKMOVQ: the x87 state changes even if it faults then. */
+export function enterMmx(c: Ctx): void {
+  mmxChecks(c);
+  enter(c);
 }
 
 // Operands.

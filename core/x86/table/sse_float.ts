@@ -65,8 +65,15 @@ function exactZero(t: Float, name: Arithmetic, a: V128, b: V128): V128 {
   return name === "div" ? isZero(t, a) : everywhere(t, -1n);
 }
 
-/** One of the four operations on vectors; `negate` has lanes of ADDSUBPS whose second operand is subtracted. */
-function vectorArithmetic(c: Ctx, t: Float, name: Arithmetic, a: V128, b: V128, alternate = false): V128 {
+/** One of the four operations on vectors; with `alternate`, even lanes subtract and odd ones add. */
+export function vectorArithmetic(
+  c: Ctx,
+  t: Float,
+  name: Arithmetic,
+  a: V128,
+  b: V128,
+  alternate = false,
+): V128 {
   const { f } = c, csr = mxcsr(c);
   const signs = v128Const(Array.from({ length: 16 }, (_, i) => i % (32 / t.lanes) === 16 / t.lanes - 1 ? 0x80 : 0));
   const second = alternate ? f.let(v("v128.xor", b, signs)) : b;
@@ -124,10 +131,11 @@ export function isPlain(t: Float, bits: Expr): I32 {
   return i32.or(op(`${t.name}.ge`, op(`${t.name}.abs`, a), least), scalarZero(t, a));
 }
 
-const scalarZero = (t: Float, a: Expr): I32 => op(`${t.name}.eq`, a, op(`${t.name}.sub`, a, a));
+const scalarZero = (t: Float, a: Expr): I32 =>
+  op(`${t.name}.eq`, a, valueOf(t, t.type === "i32" ? k(0) : i64.const(0)));
 
 /** Whether a result can be neither overflown nor tiny. */
-function isSafe(t: Float, r: Expr, zero: I32): I32 {
+export function isSafe(t: Float, r: Expr, zero: I32): I32 {
   const [least, infinity] = scalarLimits(t), size = op<"f64">(`${t.name}.abs`, r);
   const inside: I32 = both(op(`${t.name}.gt`, size, least), op(`${t.name}.lt`, size, infinity));
   return i32.or(inside, both(zero, scalarZero(t, r)));

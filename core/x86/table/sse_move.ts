@@ -6,10 +6,12 @@ import { i32, type I64, i64, lane, load, op, replaceLane, shuffle, v, type V128,
 import type { Ctx } from "../context.ts";
 import { insn, type Row } from "../insn.ts";
 import {
+  enterMmx,
   formatOf,
   join64,
   k,
   mmx,
+  mmxStore,
   read128,
   read32,
   read64,
@@ -99,7 +101,8 @@ function moveDouble(c: Ctx): void {
 // MMX.
 
 function moveMmx(c: Ctx): void {
-  mmx(c);
+  if (c.dst.isMemory) mmxStore(c);
+  else mmx(c);
   const a = read64(c, c.src);
   if (c.dst.isMemory) c.dst.access(8, "write").store("i64.store", low(a));
   else writeMmx(c, c.dst, a);
@@ -111,7 +114,8 @@ function fromGeneralMmx(c: Ctx): void {
 }
 
 function toGeneralMmx(c: Ctx): void {
-  mmx(c);
+  if (c.dst.isMemory) mmxStore(c);
+  else mmx(c);
   c.dst.write(c.f.let(low(read64(c, c.src))));
 }
 
@@ -142,17 +146,18 @@ function signsMmx(c: Ctx): void {
 function storeMasked(c: Ctx): void {
   const wide = c.form.operands[0].code === "V";
   if (wide) sse(c);
-  else mmx(c);
+  else enterMmx(c);
   const at = c.memory(c.reg(7, c.asize).read(), 8);
-  if (wide) {
-    const access = at.access(16, "modify"), old = c.f.let(access.load<V128>("v128.load"));
-    const mask = v("i8x16.shr_s", c.read128(c.src), k(7));
-    access.store("v128.store", v("v128.bitselect", c.read128(c.dst), old, mask));
-    return;
+  // The upper half is the first that processors look at.
+  const halves = (wide ? [8, 0] : [0]).map((n) => {
+    const access = at.access(8, "modify", i64.const(n));
+    return { access, old: c.f.let(v("i64x2.splat", access.load<I64>("i64.load"))), half: n === 0 ? low : high };
+  });
+  const mask = c.f.let(v("i8x16.shr_s", wide ? c.read128(c.src) : read64(c, c.src), k(7)));
+  const value = wide ? c.read128(c.dst) : read64(c, c.dst);
+  for (const { access, old, half } of halves) {
+    access.store("i64.store", half(v("v128.bitselect", value, old, mask)));
   }
-  const access = at.access(8, "modify"), old = c.f.let(v("i64x2.splat", access.load<I64>("i64.load")));
-  const mask = v("i8x16.shr_s", read64(c, c.src), k(7));
-  access.store("i64.store", low(v("v128.bitselect", read64(c, c.dst), old, mask)));
 }
 
 // Single words, bytes and so on. The number of a lane is known when the instruction runs.

@@ -3,11 +3,12 @@
  * and volume 1, 8.3.
  * @module
  */
-import { type I32, i32, type I64, i64 } from "../../wasm/expr.ts";
+import { type I32, i32, type I64, i64, select } from "../../wasm/expr.ts";
 import type { Ctx } from "../context.ts";
 import { insn, type Row } from "../insn.ts";
-import { C0, C1, C2, C3 } from "../softfloat/format.ts";
-import { Fpu, k32, type Register, SLOT } from "./x87_stack.ts";
+import { C0, C1, C2, C3, NO_RESULT } from "../softfloat/format.ts";
+import { FSW } from "../state.ts";
+import { Fpu, k32, type Register, SF, SLOT } from "./x87_stack.ts";
 
 /** The operation with an X that is a register or in memory: `/4` is ST(0) − X, `/5` X − ST(0), wherever the result goes. */
 type Operation = "add" | "mul" | "sub" | "subr" | "div" | "divr";
@@ -72,14 +73,28 @@ const unary = (name: "sqrt" | "round") => (c: Ctx): void => {
   fpu.finish(fpu.unlessEmpty([st0], [st0], () => c.support<I32>(`f80_${name}`, st0.at, st0.at, fpu.fcw)));
 };
 
-/** FPREM, FPREM1, FSCALE: ST(0) by ST(1). */
-const binary = (name: "prem" | "prem1" | "scale", codes: number) => (c: Ctx): void => {
-  const fpu = new Fpu(c), st0 = fpu.st(0), st1 = fpu.st(1);
-  fpu.finish(
-    fpu.unlessEmpty([st0, st1], [st0], () => c.support<I32>(`f80_${name}`, st0.at, st1.at, st0.at, fpu.fcw)),
-    codes,
-  );
+/** FPREM, FPREM1, FSCALE: ST(0) by ST(1), the flags. */
+function byNext(fpu: Fpu, name: "prem" | "prem1" | "scale"): I32 {
+  const st0 = fpu.st(0), st1 = fpu.st(1);
+  return fpu.unlessEmpty([st0, st1], [st0], () => {
+    return fpu.c.support<I32>(`f80_${name}`, st0.at, st1.at, st0.at, fpu.fcw);
+  });
+}
+
+/** FPREM and FPREM1: C0 and C3 stay where there is no quotient, which the manual leaves open. */
+const remainder = (name: "prem" | "prem1") => (c: Ctx): void => {
+  const fpu = new Fpu(c), flags = byNext(fpu, name);
+  const exponent = i32.and(i32.load16_u(fpu.st(0).at, { offset: 8 }), k32(0x7fff));
+  const none = i32.or(i32.and(flags, k32(SF | NO_RESULT)), i32.eq(exponent, k32(0x7fff)));
+  const old = i32.load(k32(0), { offset: FSW });
+  const kept = select(none, i32.and(old, k32(C0 | C3)), k32(0));
+  fpu.finish(fpu.f.let(i32.or(flags, kept)), C0 | C1 | C2 | C3);
 };
+
+function scale(c: Ctx): void {
+  const fpu = new Fpu(c);
+  fpu.finish(byNext(fpu, "scale"));
+}
 
 /** FCHS and FABS: of any encoding. */
 const sign = (change: (signExponent: I32) => I32) => (c: Ctx): void => {
@@ -127,7 +142,6 @@ const popping = (name: string) => (c: Ctx): void => {
   fpu.pop(flags);
 };
 
-const ALL = C0 | C1 | C2 | C3;
 const FPU = { cpuid: "fpu" } as const;
 
 /** Arithmetic. */
@@ -152,13 +166,13 @@ export const X87_ARITHMETIC: readonly Row[] = [
   insn("FPTAN", "D9 /F2", FPU, twofold("fptan")),
   insn("FPATAN", "D9 /F3", FPU, popping("fpatan")),
   insn("FXTRACT", "D9 /F4", FPU, extract),
-  insn("FPREM1", "D9 /F5", FPU, binary("prem1", ALL)),
-  insn("FPREM", "D9 /F8", FPU, binary("prem", ALL)),
+  insn("FPREM1", "D9 /F5", FPU, remainder("prem1")),
+  insn("FPREM", "D9 /F8", FPU, remainder("prem")),
   insn("FYL2XP1", "D9 /F9", FPU, popping("fyl2xp1")),
   insn("FSQRT", "D9 /FA", FPU, unary("sqrt")),
   insn("FSINCOS", "D9 /FB", FPU, twofold("fsincos")),
   insn("FRNDINT", "D9 /FC", FPU, unary("round")),
-  insn("FSCALE", "D9 /FD", FPU, binary("scale", C1)),
+  insn("FSCALE", "D9 /FD", FPU, scale),
   insn("FSIN", "D9 /FE", FPU, replacing("fsin", C1 | C2)),
   insn("FCOS", "D9 /FF", FPU, replacing("fcos", C1 | C2)),
   insn("FIADD", "DA /0 Md|DE /0 Mw", FPU, withInteger("add")),

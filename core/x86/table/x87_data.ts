@@ -54,8 +54,8 @@ function loadDecimal(c: Ctx): void {
 
 function loadRegister(c: Ctx): void {
   const fpu = new Fpu(c), from = fpu.operand(), to = fpu.st(7);
-  const flags = fpu.unlessFull([to], () =>
-    fpu.unlessEmpty([from], [to], () => {
+  const flags = fpu.unlessEmpty([from], [to], () =>
+    fpu.unlessFull([to], () => {
       fpu.copy(to, from);
       return k32(0);
     }));
@@ -81,7 +81,7 @@ const constant =
 
 /**
  * Stores ST(0) to memory: `convert` leaves the bytes in a scratch slot, as `empty` does for an empty ST(0). An unmasked
- * exception other than inexactness leaves memory as it is.
+ * exception other than inexactness leaves memory as it is, and does not look whether it could be written.
  */
 function store(
   c: Ctx,
@@ -91,9 +91,10 @@ function store(
   convert: (fpu: Fpu, st0: Register) => I32,
 ): void {
   const fpu = new Fpu(c), st0 = fpu.st(0), { f } = c;
-  const access = c.dst.access(bytes, "write");
+  c.dst.offset();
   const flags = fpu.unlessEmpty([st0], empty, () => convert(fpu, st0));
   f.if(i32.eqz(i32.and(flags, k32(NO_RESULT))), () => {
+    const access = c.dst.access(bytes, "write");
     if (bytes === 10) access.store("i32.store16", i32.load16_u(k32(SLOT), { offset: 8 }), 8);
     access.store(bytes === 10 ? "i64.store" : storeName(bytes * 8 as Width), i64.load(k32(SLOT)));
   });
@@ -131,6 +132,17 @@ const storeRegister = (pops: boolean) => (c: Ctx): void => {
   fpu.finish(flags);
   if (pops) fpu.pop(flags);
 };
+
+/** FSTP1, an encoding of FSTP that no manual names any more: an empty ST(0) is no fault, and leaves the other register. */
+function storeAlias(c: Ctx): void {
+  const fpu = new Fpu(c), st0 = fpu.st(0), to = fpu.operand();
+  c.f.if(i32.eqz(fpu.isEmpty(st0)), () => {
+    fpu.copy(to, st0);
+    fpu.fill(to);
+  });
+  fpu.finish(k32(0));
+  fpu.pop(k32(0));
+}
 
 /** FXCH: the masked response makes empty registers indefinite before the exchange. */
 function exchange(c: Ctx): void {
@@ -194,7 +206,8 @@ export const X87_DATA: readonly Row[] = [
   insn("FST", "DD /2 Mq", FPU, storeAs("f64", F64_NAN, false)),
   insn("FSTP", "DD /3 Mq", FPU, storeAs("f64", F64_NAN, true)),
   insn("FST", "DD /2 STi", FPU, storeRegister(false)),
-  insn("FSTP", "D9 /3 STi|DD /3 STi|DF /2 STi|DF /3 STi", FPU, storeRegister(true)),
+  insn("FSTP", "D9 /3 STi", FPU, storeAlias),
+  insn("FSTP", "DD /3 STi|DF /2 STi|DF /3 STi", FPU, storeRegister(true)),
   insn("FISTTP", "DF /1 Mw", SSE3, storeAs("i16_trunc", I16, true)),
   insn("FIST", "DF /2 Mw", FPU, storeAs("i16", I16, false)),
   insn("FISTP", "DF /3 Mw", FPU, storeAs("i16", I16, true)),

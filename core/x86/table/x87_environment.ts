@@ -7,7 +7,7 @@
  */
 import type { Machine } from "../machine.ts";
 import * as S from "../state.ts";
-import { get64, GP, isCanonical, linearAt, SS as SS_FAULT } from "../system/access.ts";
+import { get64, GP, isCanonical, SS as SS_FAULT } from "../system/access.ts";
 import { cpl, is64, isProtected } from "../system/mode.ts";
 
 const STATUS_BITS = 0xc7ff, TOP_SHIFT = 11;
@@ -15,43 +15,58 @@ const EXCEPTIONS = 0x3f, PENDING = 0x8080;
 const FCW_BITS = 0x1f3f, FCW_FIXED = 0x40;
 /** What the upper halves of 16-bit fields are in 32-bit layouts. */
 const UPPER = 0xffff_0000;
+const PAGE = 4096;
 /** Bytes of ST(0) to ST(7). */
 const REGISTERS = 80;
 /** Tags. */
 const VALID = 0, ZERO = 1, SPECIAL = 2, EMPTY = 3;
 
-/** An area of memory that an instruction works on. */
+/** An area of memory that an instruction works on; faults come in the order of its parts. */
 class Area {
   readonly #start: number;
   readonly #user: boolean;
+  readonly #long: boolean;
 
   /** The offset in the instruction's segment is in ARG 0; the segment's limit has been checked. */
-  constructor(readonly m: Machine, length: number) {
-    const long = is64(m), flat = long && m.segment < S.SEG + S.FS * S.SEG_SIZE;
-    const offset = get64(m, S.ARG), base = flat ? 0 : get64(m, m.segment + S.SEG_BASE);
-    this.#start = long ? base + offset : base + offset >>> 0;
+  constructor(readonly m: Machine) {
+    this.#long = is64(m);
+    const flat = this.#long && m.segment < S.SEG + S.FS * S.SEG_SIZE;
+    this.#start = this.#wrapped((flat ? 0 : get64(m, m.segment + S.SEG_BASE)) + get64(m, S.ARG));
     this.#user = cpl(m) === 3;
-    if (long && !(isCanonical(this.#start) && isCanonical(this.#start + length - 1))) {
-      m.fault(m.segment === S.SEG + S.SS * S.SEG_SIZE ? SS_FAULT : GP, 0);
-    }
   }
 
-  #at(offset: number): number {
-    return linearAt(this.m, this.#start, offset);
+  #wrapped(linear: number): number {
+    return this.#long ? linear : linear >>> 0;
+  }
+
+  /** Linear address of `size` bytes at `offset`. */
+  #at(offset: number, size: number): number {
+    const at = this.#wrapped(this.#start + offset);
+    if (this.#long && !(isCanonical(at) && isCanonical(at + size - 1))) {
+      this.m.fault(this.m.segment === S.SEG + S.SS * S.SEG_SIZE ? SS_FAULT : GP, 0);
+    }
+    return at;
   }
 
   read(offset: number, size: number): number {
-    return this.m.read(this.#at(offset), size, this.#user);
+    return this.m.read(this.#at(offset, size), size, this.#user);
   }
 
   write(offset: number, size: number, value: number): void {
-    this.m.write(this.#at(offset), size, value, this.#user);
+    this.m.write(this.#at(offset, size), size, value, this.#user);
   }
 
-  /** Faults if any of `length` bytes cannot be written. */
-  probe(length: number): void {
-    this.m.probeWrite(this.#at(0), length, this.#user);
+  /** Faults if any of `length` bytes, at most a page and beginning with `first` in one access, cannot be written. */
+  probe(length: number, first: number): void {
+    this.#at(0, first);
+    const here = Math.min(length, PAGE - offsetInPage(this.#start));
+    this.m.probeWrite(this.#at(0, here), here, this.#user);
+    if (here < length) this.m.probeWrite(this.#at(here, length - here), length - here, this.#user);
   }
+}
+
+function offsetInPage(linear: number): number {
+  return linear % 0x1_0000_0000 & (PAGE - 1);
 }
 
 /** Whether the layout is 16-bit: argument 1 of the helpers. */
@@ -95,14 +110,19 @@ function fields(m: Machine, small: boolean): number[] {
   return [...words, low(instruction), high(instruction) | fop, low(data), high(data)];
 }
 
+/** Sets control and status word as FLDENV, FRSTOR and FXRSTOR do: ES and B follow from the exceptions and their masks. */
+export function setWords(m: Machine, fcw: number, fsw: number): void {
+  const control = fcw & FCW_BITS | FCW_FIXED, status = fsw & STATUS_BITS & ~PENDING;
+  m.i32[S.FCW >> 2] = control;
+  m.i32[S.FSW >> 2] = status | (status & ~control & EXCEPTIONS ? PENDING : 0);
+  m.i32[S.FTOP >> 2] = fsw >> TOP_SHIFT & 7;
+}
+
 /** Sets what FLDENV loads; `read` gives field `n`. */
 function setFields(m: Machine, small: boolean, read: (n: number) => number): void {
   const { i32, u32 } = m;
   const v = Array.from({ length: 7 }, (_, n) => read(n));
-  const fcw = v[0] & FCW_BITS | FCW_FIXED, fsw = v[1] & STATUS_BITS & ~PENDING;
-  i32[S.FCW >> 2] = fcw;
-  i32[S.FSW >> 2] = fsw | (fsw & ~fcw & EXCEPTIONS ? PENDING : 0);
-  i32[S.FTOP >> 2] = v[1] >> TOP_SHIFT & 7;
+  setWords(m, v[0], v[1]);
   let empty = 0;
   for (let n = 0; n < 8; n++) if ((v[2] >> n * 2 & 3) === EMPTY) empty |= 1 << n;
   i32[S.FEMPTY >> 2] = empty;
@@ -111,7 +131,7 @@ function setFields(m: Machine, small: boolean, read: (n: number) => number): voi
     u32[S.FIP >> 2] = v[3] & mask;
     u32[S.FDP >> 2] = v[5] & mask;
     i32[S.FSEL >> 2] = v[4] & 0xffff | v[6] << 16;
-    if (!small) i32[S.FOP >> 2] = v[4] >> 16 & 0x7ff;
+    i32[S.FOP >> 2] = small ? 0 : v[4] >> 16 & 0x7ff;
   } else {
     const high = (n: number) => (small ? n >> 12 & 15 : n >>> 12 & 0xffff) << 16;
     u32[S.FIP >> 2] = v[3] & 0xffff | high(v[4]);
@@ -124,8 +144,8 @@ function setFields(m: Machine, small: boolean, read: (n: number) => number): voi
 
 function store(m: Machine, registers: boolean): void {
   const small = isSmall(m), size = small ? 2 : 4, length = size * 7 + (registers ? REGISTERS : 0);
-  const area = new Area(m, length);
-  area.probe(length);
+  const area = new Area(m);
+  area.probe(length, size);
   fields(m, small).forEach((v, n) => area.write(n * size, size, v));
   if (!registers) return;
   for (let i = 0; i < 8; i++) {
@@ -154,14 +174,14 @@ export function saveState(m: Machine): void {
 /** FLDENV. */
 export function loadEnvironment(m: Machine): void {
   const small = isSmall(m), size = small ? 2 : 4;
-  const area = new Area(m, size * 7);
+  const area = new Area(m);
   setFields(m, small, (n) => area.read(n * size, size));
 }
 
 /** FRSTOR. */
 export function restoreState(m: Machine): void {
   const small = isSmall(m), size = small ? 2 : 4;
-  const area = new Area(m, size * 7 + REGISTERS);
+  const area = new Area(m);
   setFields(m, small, (n) => area.read(n * size, size));
   for (let i = 0; i < 8; i++) {
     const to = slot(m, i), from = size * 7 + i * 10;

@@ -1,0 +1,13 @@
+;; ADD 01 /r Ev,Gv
+(func $ADD_8a01 (param i32) (result i32)
+  (local i64 i64 i64 i64 i32)
+  (local.set $1 (i64.load32_u (i32.load16_u offset=10 $0)))
+  (local.set $2 (i64.load32_u (i32.load16_u offset=8 $0)))
+  (local.set $3 (i64.add $1 $2))
+  (local.set $4 (i64.or (i64.and $1 $2) (i64.and (i64.or $1 $2) (i64.xor $3 (i64.const -1)))))
+  (i64.store offset=136 (i32.const 0) (i64.extend32_s $3))
+  (i64.store offset=144 (i32.const 0) (i64.or (i64.and (i64.shl $4 (i64.const 32)) (i64.const -4611686018427387904)) (i64.and $4 (i64.const 8))))
+  (i64.store (i32.load16_u offset=10 $0) (i64.and $3 (i64.const 4294967295)))
+  (local.set $5 (i32.add $0 (i32.const 32)))
+  (return_call_indirect 0 (type 0) $5 (i32.load $5))
+)

@@ -1,0 +1,17 @@
+(module
+(type 0 (func))
+(import "e" "first" (memory 1))
+(import "e" "second" (memory 1 2 shared))
+(import "e" "base" (global i32))
+(import "e" "counter" (global (mut i64)))
+(func $run
+  (local i64)
+  (memory.fill 1 (i32.const 16) (i32.const 171) (i32.const 8))
+  (memory.copy 0 1 (global.get 0) (i32.const 14) (i32.const 6))
+  (local.set $0 (i64.load (global.get 0)))
+  (i64.store 1 (i32.const 32) $0)
+  (i32.store16 1 offset=4464 (i32.const 0) (i32.const 4660))
+  (global.set 1 (i64.add (global.get 1) (i64.const 1)))
+)
+(export "run" (func $run))
+)
