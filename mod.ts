@@ -53,3 +53,5 @@ export { openKvm, type OpenKvmOptions } from "./core/kvm/open_kvm.ts";
 export { type RawArgument, type RawDirtyLog, RawKvm } from "./core/kvm/raw.ts";
 export { type RunOptions, Vcpu } from "./core/kvm/vcpu.ts";
 export { type GuestAddress, KVM_MAX_VCPUS, Vm } from "./core/kvm/vm.ts";
+export { CPU_MODELS, type CpuidEntry, cpuModel } from "./core/x86/system/cpuid.ts";
+export { disassemble, type Disassembled, type DisassembleOptions } from "./core/x86/disassemble.ts";

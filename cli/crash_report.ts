@@ -3,10 +3,13 @@
  * @module
  */
 
+import { disassemble } from "../mod.ts";
 import { KvmError, type KvmRegs, type KvmSegment, type KvmSregs, type Vcpu, type Vm } from "../mod.ts";
 import { digits, hex, hexBytes } from "./format.ts";
 
 const CODE_BYTES = 16;
+/** Instructions that are shown, and the most bytes that one can have. */
+const INSTRUCTIONS = 4, INSTRUCTION_BYTES = 15;
 const STACK_BYTES = 64;
 const LINE_BYTES = 32;
 const CR0_PE = 1n;
@@ -46,7 +49,7 @@ export function crashReport(vm: Vm, vcpu: Vcpu): string {
     `idt base ${digits(sregs.idt.base, 16)} limit ${digits(sregs.idt.limit, 4)}`,
     `cr0 ${digits(sregs.cr0, 8)}  cr2 ${digits(sregs.cr2, 16)}  cr3 ${digits(sregs.cr3, 16)}`,
     `cr4 ${digits(sregs.cr4, 8)}  cr8 ${digits(sregs.cr8, 1)}  efer ${digits(sregs.efer, 8)}`,
-    codeLine(regs, sregs, memory),
+    ...codeLines(regs, sregs, memory),
     ...stackLines(regs, sregs, memory),
   ].map((line) => `  ${line}\n`).join("");
 }
@@ -67,10 +70,22 @@ function segmentLine(name: string, segment: KvmSegment): string {
     ["type", digits(type, 1), "dpl", dpl, ...bits].join(" ");
 }
 
-function codeLine(regs: KvmRegs, sregs: KvmSregs, memory: LinearMemory): string {
+function codeLines(regs: KvmRegs, sregs: KvmSregs, memory: LinearMemory): string[] {
   const linear = linearAddress(sregs, sregs.cs, regs.rip);
-  const { bytes, problem } = memory.read(linear, CODE_BYTES);
-  return `code at ${hex(linear)}: ${hexBytes(bytes)} ${problem}`.trimEnd();
+  const { bytes, problem } = memory.read(linear, INSTRUCTIONS * INSTRUCTION_BYTES);
+  const shown = bytes.subarray(0, CODE_BYTES);
+  const why = shown.length < CODE_BYTES ? problem : "";
+  const lines = [`code at ${hex(linear)}: ${hexBytes(shown)} ${why}`.trimEnd()];
+  const code = isLong(sregs) && sregs.cs.l !== 0 ? 64 : sregs.cs.db !== 0 ? 32 : 16;
+  for (let at = 0; at < bytes.length && lines.length <= INSTRUCTIONS;) {
+    const address = regs.rip + BigInt(at);
+    const { text, length } = disassemble(bytes.subarray(at), { code, address });
+    lines.push(`  ${hex(address)}  ${text}`);
+    // What follows bytes that are no instruction is no code either.
+    if (text === "(bad)") break;
+    at += length;
+  }
+  return lines;
 }
 
 function stackLines(regs: KvmRegs, sregs: KvmSregs, memory: LinearMemory): string[] {

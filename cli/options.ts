@@ -4,9 +4,10 @@
  */
 
 import { DEBUG_EXIT_PORT } from "../devices/debug_exit.ts";
-import { KVM_ALIAS_SLOTS, KVM_MEMORY_SLOTS, PAGE_SIZE } from "../mod.ts";
+import { CPU_MODELS, cpuModel, KVM_ALIAS_SLOTS, KVM_MEMORY_SLOTS, PAGE_SIZE } from "../mod.ts";
 import type { GuestMode } from "../guests/image.ts";
 import { type Arguments, type OptionRow, parseArguments } from "./arguments.ts";
+import { DEBUG_OPTIONS, type DebugOptions, parseDebugOptions } from "./debug_options.ts";
 import { usageError } from "./errors.ts";
 import { parseBigint, parseKeys, parseNumber, parseSeconds } from "./values.ts";
 
@@ -54,10 +55,18 @@ export const RUN_OPTIONS: readonly OptionRow[] = [
     help: "show the memory at target a second time, at gpa",
   },
   {
+    name: "cpu",
+    value: "MODEL[,+FEATURE][,-FEATURE]...",
+    help: `the processor: ${
+      CPU_MODELS.join(", ")
+    }; features are added or removed by name, as in x86-64-v2,-sse4.2,+bmi2`,
+  },
+  {
     name: "cpuid",
     value: "LEAF=EAX,EBX,ECX,EDX | FILE.json",
     repeat: true,
-    help: 'what CPUID answers, and nothing else then; a file holds a list of {"function", "eax", "ebx", "ecx", "edx"}',
+    help:
+      'what CPUID answers, and nothing else but what --cpu says; a file holds a list of {"function", "eax", "ebx", "ecx", "edx"}',
   },
   { name: "serial", value: "stdio|file:PATH|null", help: "where COM1 leads; stdio" },
   {
@@ -69,7 +78,7 @@ export const RUN_OPTIONS: readonly OptionRow[] = [
     } unless another is given`,
   },
   { name: "timeout", value: "SECONDS", help: "end the program with 124 after so long" },
-  { name: "trace", value: "exits", help: "print a line for each exit of the guest, on stderr" },
+  ...DEBUG_OPTIONS,
   { name: "stats", help: "print times and counts at the end, on stderr" },
   HELP,
 ];
@@ -145,8 +154,8 @@ export interface RunCommand {
   readonly debugExit?: number;
   /** Seconds until the end. */
   readonly timeout?: number;
-  /** Whether each exit is to be printed. */
-  readonly trace: boolean;
+  /** gdb and traces. */
+  readonly debug: DebugOptions;
   /** Whether times and counts are to be printed. */
   readonly stats: boolean;
 }
@@ -178,15 +187,13 @@ export function parseRun(args: readonly string[]): RunCommand | "help" {
   const isFlat = ["load", "entry", "mode"].some((name) => parsed.values.has(name));
   const debugExit = one("debug-exit");
   const timeout = one("timeout");
-  const trace = one("trace");
-  if (trace !== undefined) choice("--trace", trace, ["exits"]);
   const command: Omit<RunCommand, "image"> = {
     flat: isFlat ? { mode, load: address("load"), entry: address("entry") } : undefined,
     registers: new Map(all("reg").map(parseRegister)),
     backend: parseBackend(parsed),
     regions: parseRegions(one("memory"), all("region")),
     aliases: parseAliases(all("alias")),
-    cpuid: all("cpuid").map(parseCpuid),
+    cpuid: [...parseCpu(one("cpu")), ...all("cpuid").map(parseCpuid)],
     serial: parseSerial(one("serial") ?? "stdio"),
     debugExit: debugExit === undefined
       ? undefined
@@ -194,7 +201,7 @@ export function parseRun(args: readonly string[]): RunCommand | "help" {
       ? DEBUG_EXIT_PORT
       : parseNumber("--debug-exit", debugExit, { max: 0xfffc }),
     timeout: timeout === undefined ? undefined : parseSeconds("--timeout", timeout),
-    trace: trace !== undefined,
+    debug: parseDebugOptions(parsed),
     stats: parsed.values.has("stats"),
   };
   if (parsed.positional.length !== 1) {
@@ -313,6 +320,17 @@ function assignSlots<T extends { readonly slot: number }>(
 
 function describe({ slot, base, size }: RegionOption): string {
   return `slot ${slot} (0x${base.toString(16)} to 0x${(base + size - 1).toString(16)})`;
+}
+
+/** The leaves of a processor model, none if none is named. */
+function parseCpu(text: string | undefined): readonly CpuidLeaf[] {
+  if (text === undefined) return [];
+  try {
+    return cpuModel(text);
+  } catch (error) {
+    if (error instanceof RangeError) throw usageError(`${error.message} (--cpu)`);
+    throw error;
+  }
 }
 
 function parseCpuid(text: string): CpuidLeaf | string {

@@ -1,3 +1,4 @@
+import { cpuModel } from "../mod.ts";
 import { assertEquals, assertThrows } from "@std/assert";
 import { CliError, EXIT } from "./errors.ts";
 import { parseInfo, parseRun, type RunCommand } from "./options.ts";
@@ -26,7 +27,7 @@ Deno.test("parseRun() has the documented defaults", () => {
     serial: { kind: "stdio" },
     debugExit: undefined,
     timeout: undefined,
-    trace: false,
+    debug: { gdb: undefined, trace: undefined },
     stats: false,
   });
 });
@@ -85,6 +86,9 @@ Deno.test("parseRun() takes CPUID leaves and files", () => {
     { function: 1, eax: 1, ebx: 2, ecx: 0xffffffff, edx: 4 },
     "a.json",
   ]);
+  assertEquals(run("--cpu", "486", "--cpuid", "1=1,2,3,4").cpuid.length, cpuModel("486").length + 1);
+  refuse(["--cpu", "z80"], "Cannot choose the processor z80");
+  refuse(["--cpu", "max,+warp"], "Cannot read the processor feature +warp");
   refuse(["--cpuid", "1=1,2,3"], "EAX, EBX, ECX and EDX, 3 are given");
   refuse(["--cpuid", "1=1,2,3,0x100000000"], "it must be 0x0 to 0xffffffff");
   refuse(["--cpuid", "leaf"], "it must be LEAF=EAX,EBX,ECX,EDX or a FILE.json");
@@ -114,8 +118,8 @@ Deno.test("parseRun() takes --debug-exit with and without a port", () => {
 });
 
 Deno.test("parseRun() takes the rest", () => {
-  const { backend, timeout, trace, stats } = run("--backend=kvm", "--timeout", "1.5", "--trace", "exits", "--stats");
-  assertEquals([backend, timeout, trace, stats], ["kvm", 1.5, true, true]);
+  const { backend, timeout, debug, stats } = run("--backend=kvm", "--timeout", "1.5", "--trace", "exits", "--stats");
+  assertEquals([backend, timeout, [...debug.trace!.kinds], stats], ["kvm", 1.5, ["exits"], true]);
   refuse(["--backend", "qemu"], "it must be soft or kvm or auto");
   refuse(["--timeout", "0"], "it must be seconds above 0");
   refuse(["--trace", "everything"], "it must be exits");

@@ -11,6 +11,7 @@ import { Pc } from "../devices/pc.ts";
 import { StdioEnd } from "../devices/stdio_end.ts";
 import { KVM_EXIT_FAIL_ENTRY, KVM_EXIT_UNKNOWN, KvmError, type VcpuExit } from "../mod.ts";
 import { crashReport, modeName } from "./crash_report.ts";
+import { startDebugging } from "./debugging.ts";
 import { CliError, EXIT, lineOf, usageError } from "./errors.ts";
 import { hex } from "./format.ts";
 import { type CliHost, needPermission, print } from "./host.ts";
@@ -18,7 +19,7 @@ import { build, type Machine, readMaterials } from "./machine.ts";
 import type { RunCommand, SerialOption } from "./options.ts";
 import { runLoop, type RunRecord } from "./run_loop.ts";
 import { statsText } from "./stats.ts";
-import { EXIT_NAMES, traceLine } from "./trace.ts";
+import { EXIT_NAMES } from "./trace.ts";
 
 /**
  * Runs a guest and says how it ended.
@@ -42,24 +43,25 @@ export async function runCommand(command: RunCommand, host: CliHost): Promise<nu
 
 async function run(
   command: RunCommand,
-  { vcpu }: Machine,
+  machine: Machine,
   pc: Pc,
   serial: HostEnd,
   host: CliHost,
 ): Promise<RunRecord> {
-  const trace = (exit: VcpuExit): void => {
-    serial.flush(); // so that both streams are in order on one terminal
-    print(host.stderr, `${traceLine(exit, vcpu.getRegs().rip)}\n`);
-  };
+  const { vcpu } = machine;
+  using debug = startDebugging(command.debug, machine, host, () => serial.flush());
   try {
-    return await runLoop({
+    const record = await runLoop({
       vcpu,
       pc,
       serial,
       alarm: vcpu.alarm,
+      control: debug.control,
       timeoutMs: command.timeout === undefined ? undefined : command.timeout * 1000,
-      trace: command.trace ? trace : undefined,
+      trace: debug.trace,
     });
+    await debug.ended(record.end.kind === "ended" ? record.end.code : 0);
+    return record;
   } catch (error) {
     if (error instanceof KvmError) throw new CliError(EXIT.ENGINE, `${error.message} (${error.code})`);
     throw error;

@@ -7,6 +7,7 @@ import { setImmediate } from "node:timers";
 import type { Pc } from "../devices/pc.ts";
 import type { HostEnd } from "../devices/host_end.ts";
 import {
+  KVM_EXIT_DEBUG,
   KVM_EXIT_HLT,
   KVM_EXIT_HYPERCALL,
   KVM_EXIT_INTR,
@@ -15,6 +16,7 @@ import {
   KVM_EXIT_IRQ_WINDOW_OPEN,
   KVM_EXIT_MMIO,
   KVM_EXIT_SHUTDOWN,
+  type RunOptions,
   type Vcpu,
   type VcpuExit,
 } from "../mod.ts";
@@ -29,6 +31,18 @@ const EXITS_BETWEEN_LOOKS = 32;
 const FIRST_SLICE = 50_000;
 const SMALLEST_SLICE = 1_000;
 const LARGEST_SLICE = 20_000_000;
+
+/** Who stands between the loop and the processor: a debugger or tracer. */
+export interface RunControl {
+  /** In place of `Vcpu.run`. */
+  run(options: RunOptions): VcpuExit;
+  /** While the guest must not run: a promise for its going on. */
+  paused(): Promise<void> | undefined;
+  /** Whether the guest is to end. */
+  readonly killed: boolean;
+  /** Told that the guest cannot go on; the loop ends when that is settled. */
+  failed(kind: "crash" | "stuck"): Promise<void>;
+}
 
 /** What a guest runs on. */
 export interface RunSetup {
@@ -45,6 +59,8 @@ export interface RunSetup {
    * such an engine lets the time limit wait for an exit.
    */
   readonly alarm?: (milliseconds: number) => void;
+  /** Who stands between the loop and the processor. */
+  readonly control?: RunControl;
   /** Told of each exit once it was served. */
   readonly trace?: (exit: VcpuExit) => void;
 }
@@ -72,10 +88,10 @@ export interface RunRecord {
  * @throws Error The serial output cannot be written.
  */
 export async function runLoop(setup: RunSetup): Promise<RunRecord> {
-  const { vcpu, pc, serial, alarm, trace } = setup;
+  const { vcpu, pc, serial, alarm, control, trace } = setup;
   const exits = new Array<number>(KVM_EXIT_INTR + 1).fill(0);
   const start = performance.now();
-  const deadline = start + (setup.timeoutMs ?? Infinity);
+  let deadline = start + (setup.timeoutMs ?? Infinity);
   const limit = { maxInstructions: FIRST_SLICE };
   let sliceStart = start, served = 0;
   const finish = (end: RunEnd): RunRecord => {
@@ -84,13 +100,31 @@ export async function runLoop(setup: RunSetup): Promise<RunRecord> {
   };
   alarm?.(SLICE_MS);
   for (;;) {
-    const exit = vcpu.run(limit);
+    const paused = control?.paused();
+    if (paused !== undefined) {
+      serial.flush();
+      const since = performance.now();
+      await paused;
+      sliceStart = performance.now();
+      deadline += sliceStart - since; // time in the debugger does not count
+      alarm?.(SLICE_MS);
+      continue;
+    }
+    if (control?.killed) return finish({ kind: "ended", code: 0 });
+    const exit = control === undefined ? vcpu.run(limit) : control.run(limit);
+    if (control !== undefined && exit.reason === KVM_EXIT_DEBUG) continue;
     const end = serve(exit, pc);
     if (exit.reason !== KVM_EXIT_INTR) {
       exits[exit.reason]++;
       trace?.(exit);
     }
-    if (end !== undefined) return finish(end);
+    if (end !== undefined) {
+      if (end.kind === "shutdown" || end.kind === "stuck") {
+        serial.flush();
+        await control?.failed(end.kind === "shutdown" ? "crash" : "stuck");
+      }
+      return finish(end);
+    }
     if (exit.reason !== KVM_EXIT_INTR && ++served % EXITS_BETWEEN_LOOKS !== 0) continue;
     const now = performance.now();
     if (now >= deadline) return finish({ kind: "timeout" });

@@ -50,7 +50,9 @@ function boot(engine: Engine, sectors: number, seed: number, instructions: numbe
     }
     ends.set(reason, (ends.get(reason) ?? 0) + 1);
   }
-  for (const canary of [before, after]) assert(canary.bytes.every((b) => b === CANARY), "the guest wrote outside its slot");
+  for (const canary of [before, after]) {
+    assert(canary.bytes.every((b) => b === CANARY), "the guest wrote outside its slot");
+  }
   return ends;
 }
 

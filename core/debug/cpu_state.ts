@@ -3,7 +3,7 @@
  * @module
  */
 
-import { KvmFpu, KvmMsrs, KvmRegs, type KvmSegment, KvmSregs, type Vcpu } from "../../mod.ts";
+import { type KvmFpu, KvmMsrs, type KvmRegs, type KvmSegment, type KvmSregs, type Vcpu } from "../../mod.ts";
 
 /** CR0.PE. */
 const CR0_PE = 1n;

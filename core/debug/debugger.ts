@@ -11,7 +11,6 @@ import {
   KVM_EXIT_HLT,
   KVM_EXIT_HYPERCALL,
   KVM_EXIT_INTR,
-  KVM_EXIT_IRQ_WINDOW_OPEN,
   KvmError,
   KvmRegs,
   KvmSregs,
@@ -311,9 +310,4 @@ export class Debugger implements GdbTarget {
     this.#killed = true;
     this.detach();
   }
-}
-
-/** Whether an exit is the processor's own affair and says nothing to a user: it is not counted by `info exits`. */
-export function isSilent(exit: VcpuExit): boolean {
-  return exit.reason === KVM_EXIT_INTR || exit.reason === KVM_EXIT_IRQ_WINDOW_OPEN || exit.reason === KVM_EXIT_DEBUG;
 }

@@ -65,7 +65,11 @@ export class StopPoints {
   }
 
   /** The watchpoint that an access meets; null if there is none. */
-  watchpointAt(linear: bigint, size: number, write: boolean): { kind: "write" | "read" | "access"; address: bigint } | null {
+  watchpointAt(
+    linear: bigint,
+    size: number,
+    write: boolean,
+  ): { kind: "write" | "read" | "access"; address: bigint } | null {
     for (const { kind, address, length } of this.#points) {
       if (kind === "software" || kind === "hardware" || kind === (write ? "read" : "write")) continue;
       if (linear < address + BigInt(length) && linear + BigInt(size) > address) return { kind, address };
@@ -81,7 +85,9 @@ export class StopPoints {
   arm(vcpu: Vcpu, singleStep: boolean, observer: Pick<VcpuObserver, "touched" | "event">): void {
     const all = addresses(this.#points);
     // A step ends anyway; what the engine would find first must not come in its way.
-    const breakpoints = singleStep ? [] : all.slice(0, HARDWARE_BREAKPOINTS).map((address) => ({ enabled: 1, address }));
+    const breakpoints = singleStep
+      ? []
+      : all.slice(0, HARDWARE_BREAKPOINTS).map((address) => ({ enabled: 1, address }));
     const enabled = singleStep || breakpoints.length > 0 ? 1 : 0;
     vcpu.debugGuest(new KvmDebugGuest({ enabled, singlestep: singleStep ? 1 : 0, breakpoints }));
     const watchpoints = this.#points.flatMap(({ kind, address, length }): Watchpoint[] =>

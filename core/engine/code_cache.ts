@@ -331,7 +331,8 @@ export class CodeCache {
     if (known && known.bytes.every((b, i) => b === bytes[i])) return known.record;
     const record = known?.record ?? this.#straddleRecord();
     if (!this.single(record, bytes, length, offset, mode)) return 0;
-    this.#straddling.set(key, { record, bytes: bytes.slice(0, Math.max(1, this.memory.u8[record + S.R_LENGTH])) });
+    // What is no instruction may become one by any of its bytes.
+    this.#straddling.set(key, { record, bytes: bytes.slice(0, this.memory.u8[record + S.R_LENGTH] || length) });
     return record;
   }
 

@@ -8,7 +8,7 @@ import { IF, RF, TF } from "../x86/flags.ts";
 import { GuestFault, type Helper, type Machine } from "../x86/machine.ts";
 import { MODE_CODE } from "../x86/mode.ts";
 import * as S from "../x86/state.ts";
-import { type CpuidEntry, defaultCpuid, hasFeature, lookupCpuid } from "../x86/system/cpuid.ts";
+import { type CpuidEntry, cpuModel, hasFeature, lookupCpuid } from "../x86/system/cpuid.ts";
 import { HELPERS } from "../x86/system/helpers.ts";
 import { deliver, raise } from "../x86/system/interrupts.ts";
 import { modeOf, viewOf } from "../x86/system/mode.ts";
@@ -102,7 +102,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
 
   constructor(readonly vm: SoftVm) {
     super(vm.ram);
-    this.#cpuid = defaultCpuid("max");
+    this.#cpuid = cpuModel("max");
     this.#handlers = new Handlers({
       cpu: this.cpuMemory,
       ram: vm.ram.memory,

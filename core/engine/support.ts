@@ -8,6 +8,7 @@ import { type FunctionType, ModuleBuilder } from "../wasm/module.ts";
 import { defineSoftFloat, SOFT_FLOAT_SIGNATURES, type SoftFloatName } from "../x86/softfloat/softfloat.ts";
 import { FP_FLAGS } from "../x86/state.ts";
 import { defineSimdFunction, isSimdFunction } from "../x86/table/simd_functions.ts";
+import { defineLaneFunction, isLaneFunction } from "../x86/table/simd_lanes.ts";
 
 /** A support function. */
 export interface SupportFunction {
@@ -25,14 +26,17 @@ const instances: WeakMap<WebAssembly.Memory, Map<string, SupportFunction>> = new
 function build(name: string): { type: FunctionType; module: WebAssembly.Module } {
   const m = new ModuleBuilder();
   const memory = m.importMemory("e", "cpu", { initial: 1 });
-  let type: FunctionType | undefined;
-  if (isSimdFunction(name)) {
-    const f = defineSimdFunction(m, name);
+  let type: FunctionType;
+  if (isSimdFunction(name) || isLaneFunction(name)) {
+    const f = isSimdFunction(name)
+      ? defineSimdFunction(m, name)
+      : defineLaneFunction(m, defineSoftFloat(m, memory, FP_FLAGS, []), name);
     m.export(name, f);
     type = f.type;
   } else {
-    type = SOFT_FLOAT_SIGNATURES.get(name as SoftFloatName);
-    if (!type) throw new TypeError(`Cannot find the support function ${name}`);
+    const signature = SOFT_FLOAT_SIGNATURES.get(name as SoftFloatName);
+    if (!signature) throw new TypeError(`Cannot find the support function ${name}`);
+    type = { params: signature.params, results: signature.results };
     defineSoftFloat(m, memory, FP_FLAGS, [name as SoftFloatName]);
   }
   return { type, module: new WebAssembly.Module(m.toBytes()) };

@@ -25,7 +25,7 @@ const UNFILLED: ReadonlySet<number> = new Set([0xd, 0x12, 0x14, 0x80000008]);
  * @param fd The system's file descriptor.
  * @returns `struct kvm_cpuid2`.
  */
-export function defaultCpuid(libc: Libc, fd: number): Uint8Array {
+export function cpuModel(libc: Libc, fd: number): Uint8Array {
   const all = new Uint8Array(CPUID2.headerSize + MOST_CPUID_ENTRIES * CPUID2.entrySize);
   const view = new DataView(all.buffer);
   view.setUint32(0, MOST_CPUID_ENTRIES, true);

@@ -20,7 +20,7 @@ import { LAYOUTS } from "../abi/layout.ts";
 import { KvmMsrList, KvmMsrs } from "../abi/msrs.ts";
 import type { Backend, BackendVm } from "../kvm/backend.ts";
 import { KvmError } from "../kvm/kvm_error.ts";
-import { defaultCpuid } from "./cpuid.ts";
+import { cpuModel } from "./cpuid.ts";
 import { type Libc, openLibc } from "./libc.ts";
 import { KVM_CAP_NR_MEMSLOTS } from "./requests.ts";
 import { NativeVm } from "./vm.ts";
@@ -81,7 +81,7 @@ class NativeBackend implements Backend {
     if (version !== KVM_API_VERSION) refuse("ENOSYS", `its API version is ${version}, not ${KVM_API_VERSION}`);
     this.#memorySlots = libc.ioctlValue(fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS, "count the memory slots") || 32;
     this.#vcpuMmapSize = libc.ioctlValue(fd, KVM_GET_VCPU_MMAP_SIZE, 0, "get the size of kvm_run");
-    this.#cpuid = defaultCpuid(libc, fd);
+    this.#cpuid = cpuModel(libc, fd);
   }
 
   msrIndexList(): Uint32Array {

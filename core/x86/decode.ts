@@ -127,9 +127,9 @@ export class Decoder {
     this.#end = end;
     const status = this.#decode(code);
     this.length = this.#at - start;
-    if (this.length > MAX_LENGTH) return "long";
-    if (this.#at > end) return "truncated";
-    return status;
+    // What was read behind the end counts as 0; it may be something shorter.
+    if (this.#at > end && end - start < MAX_LENGTH) return "truncated";
+    return this.length > MAX_LENGTH ? "long" : status;
   }
 
   #decode(code: 16 | 32 | 64): DecodeStatus {
@@ -162,6 +162,11 @@ export class Decoder {
     }
     let map = 0, vexPrefix = -1, unnamed = true;
     if ((byte === 0xc4 || byte === 0xc5) && (code === 64 || this.#peek() >= 0xc0)) {
+      // Outside 64-bit mode the next byte tells VEX from LES and LDS.
+      if (code !== 64 && this.#at >= this.#end) {
+        this.#at++;
+        return "truncated";
+      }
       // #UD for VEX behind 66, F2, F3, LOCK or REX.
       if (has66 || this.rep || this.lock || this.rex) return this.#at > this.#end ? "truncated" : "invalid";
       const p1 = this.#u8(), p2 = byte === 0xc4 ? this.#u8() : p1;

@@ -13,7 +13,10 @@ export interface DisassembleOptions {
   readonly code: 16 | 32 | 64;
   /** Address of the first byte, for branch targets and RIP-relative operands; 0 unless told. */
   readonly address?: number | bigint;
-  /** The instructions that exist; all unless told. */
+  /**
+   * The instructions that exist; all unless told.
+   * @internal
+   */
   readonly table?: InsnTable;
 }
 
@@ -60,7 +63,8 @@ const STRINGS = new Set(["MOVS", "CMPS", "STOS", "LODS", "SCAS", "INS", "OUTS"])
 /** The size of the memory operand cannot be told from the register. */
 const ALWAYS_SIZED = new Set(["MOVZX", "MOVSX", "MOVSXD", "CRC32"]);
 /** No size is written: there is only one, or memory is not accessed. */
-const NEVER_SIZED = new Set(["LEA", "INVLPG", "CLFLUSH", "CLFLUSHOPT", "CLWB", "LAR", "LSL"]);
+// deno-fmt-ignore
+const NEVER_SIZED = new Set(["LEA", "INVLPG", "CLFLUSH", "CLFLUSHOPT", "CLWB", "LAR", "LSL", "PREFETCHW", "PUNPCKLBW", "PUNPCKLWD", "PUNPCKLDQ"]);
 /** What they have in memory has 16 bits whatever the operand size. */
 const WORD_IN_MEMORY = new Set(["SLDT", "STR", "SMSW"]);
 /** The operand size changes what they do, although no operand shows it. */
@@ -152,9 +156,16 @@ class Printer {
       prefixes += d.rep === 2 ? "repne " : attributes.string === "repz" ? "repe " : "rep ";
     }
     if ((attributes.address || attributes.string) && !byCount && d.asize !== code) prefixes += `a${d.asize} `;
-    const hidden = HIDDEN_SIZE.has(mnemonic) || attributes.stack && form.operands.some((o) => o.code === "S");
+    const hidden = HIDDEN_SIZE.has(mnemonic) || this.#isShort ||
+      attributes.stack && form.operands.some((o) => o.code === "S");
     if (this.#strange && hidden) prefixes += `o${d.opsize} `;
     return `${prefixes}${this.#name()}${operands.length ? ` ${operands.join(", ")}` : ""}`;
+  }
+
+  /** A short branch, for which NASM knows no size keyword. */
+  get #isShort(): boolean {
+    const [o] = this.d.form.operands;
+    return o?.code === "J" && o.size === "b";
   }
 
   /** Opcode 90 for the accumulator, which has nothing to exchange with itself. */
@@ -213,7 +224,7 @@ class Printer {
       case "I":
         return this.#immediate(o, i);
       case "J":
-        return this.#target(o);
+        return this.#target();
       case "A":
         return this.#far();
       default:
@@ -293,12 +304,13 @@ class Printer {
     return keyword + hex(this.#wide(whole));
   }
 
-  #target(o: OperandSpec): string {
-    const { d } = this, { mnemonic } = d.form;
+  #target(): string {
+    const { d } = this, { mnemonic } = d.form.row;
     const bits = d.opsize === 16 ? 16 : this.code === 64 ? 64 : 32;
     const at = BigInt.asUintN(bits, this.address + BigInt(d.length) + BigInt(d.disp));
-    const size = this.#strange ? `${KEYWORD[d.opsize / 8]} ` : "";
-    return `${o.size === "b" && mnemonic === "JMP" ? "short " : ""}${size}${hex(at)}`;
+    if (this.#isShort) return `${mnemonic === "JMP" || this.#strange && mnemonic === "Jcc" ? "short " : ""}${hex(at)}`;
+    const near = d.form.cc >= 0 ? "near " : "";
+    return `${this.#strange ? `${near}${KEYWORD[d.opsize / 8]} ` : ""}${hex(at)}`;
   }
 
   #far(): string {

@@ -7,13 +7,15 @@ import { F32, F64 } from "../../core/x86/softfloat/format.ts";
 import { Operands } from "../../core/x86/softfloat/support_test.ts";
 import { type Form, InsnTable } from "../../core/x86/insn.ts";
 import { SIMD } from "../../core/x86/table/simd.ts";
-import type { NativeCpu, NativeMode } from "../host/native_cpu.ts";
+import { READ_ONLY_ADDRESS } from "../host/memory_map.ts";
+import type { NativeMode } from "../host/native_cpu.ts";
 import { STATE_OFFSET, STATE_SIZE, TRAP } from "../host/state_block.ts";
 import { MODES, records } from "./batch.ts";
 import { definedFlags, describe, differences } from "./compare.ts";
 import { dataBase, encode, type Encoding } from "./encode.ts";
 import { Prng } from "./prng.ts";
 import type { Comparison, Effort } from "./run.ts";
+import type { Oracle } from "./replay.ts";
 import type { SoftCpu } from "./soft_cpu.ts";
 
 /** The MMX and SSE instructions. */
@@ -34,7 +36,7 @@ export function testedForms(): Form[] {
 type Pool = Uint32Array;
 
 /** Random vectors and control words. */
-class States {
+export class SimdStates {
   readonly #o: Operands;
   readonly #random: Prng;
   readonly #pools: Readonly<Record<"single" | "double" | "integer", Pool>>;
@@ -127,7 +129,8 @@ class States {
       for (let i = 0; i < e.window.length; i += 4) view.setUint32(data + i, even, true);
     }
     if (form.mnemonic.startsWith("MASKMOV")) {
-      view.setBigUint64(at + 7 * 8, BigInt(e.window.address + r.range(0x100, 0x300) - dataBase(e.mode)), true);
+      const place = r.once(8) ? READ_ONLY_ADDRESS - r.below(18) : e.window.address + r.range(0x100, 0x300);
+      view.setBigUint64(at + 7 * 8, BigInt(place - dataBase(e.mode)), true);
     }
     if (STRINGS.test(form.mnemonic)) {
       for (const n of [0, 2]) if (!r.once(4)) view.setBigInt64(at + n * 8, BigInt(r.range(-20, 20)), true);
@@ -151,7 +154,7 @@ class States {
 }
 
 /** Differences in the FXSAVE image. */
-function imageDifferences(mode: NativeMode, expected: DataView, actual: DataView, at: number): string[] {
+export function imageDifferences(mode: NativeMode, expected: DataView, actual: DataView, at: number): string[] {
   const out: string[] = [];
   const check = (what: string, offset: number, length: number) => {
     const read = (v: DataView) => {
@@ -186,9 +189,9 @@ function vectors(e: Encoding, view: DataView, at: number): string {
 const EXAMPLES = 3;
 
 /** Compares forms in all modes that the host offers. */
-export function compareSimd(native: NativeCpu, soft: SoftCpu, forms: readonly Form[], effort: Effort): Comparison {
+export function compareSimd(native: Oracle, soft: SoftCpu, forms: readonly Form[], effort: Effort): Comparison {
   let cases = 0, failed = 0;
-  const examples: string[] = [], states = new States(effort.seed);
+  const examples: string[] = [], states = new SimdStates(effort.seed);
   for (const form of forms) {
     const random = new Prng(effort.seed * 0x1_0001 + form.id);
     const flags = definedFlags(form);

@@ -174,7 +174,7 @@ export class SoftCpu implements Disposable {
     s.idt.limit = VECTORS * 16 - 1;
     s.cr0 = 0x8005_0033n;
     s.cr3 = BigInt(TABLES);
-    s.cr4 = 0x620n;
+    s.cr4 = 0x4_0620n;
     s.efer = 0xd01n;
     s.apic_base = 0xfee0_0900n;
     this.vcpu.setSregs(s.bytes);

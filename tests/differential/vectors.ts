@@ -28,19 +28,24 @@ export interface Vectors {
   readonly outputs: Uint8Array;
 }
 
-class Writer {
+/** Writes numbers, blocks and patches. */
+export class Writer {
+  /** What is written so far. */
   readonly bytes: number[] = [];
 
+  /** LEB128. */
   number(v: number): void {
     for (; v > 127; v = Math.floor(v / 128)) this.bytes.push(v % 128 | 128);
     this.bytes.push(v);
   }
 
+  /** Length and bytes. */
   block(b: Uint8Array): void {
     this.number(b.length);
     for (const x of b) this.bytes.push(x);
   }
 
+  /** Where `to` differs from `from`. */
   patch(from: Uint8Array, to: Uint8Array): void {
     let last = 0;
     for (let i = 0; i < to.length; i++) {
@@ -58,14 +63,18 @@ class Writer {
   }
 }
 
-class Reader {
+/** Reads what {@linkcode Writer} wrote. */
+export class Reader {
   #at = 0;
+  /** Reads from the start of `bytes`. */
   constructor(readonly bytes: Uint8Array) {}
 
+  /** Whether there is more. */
   get more(): boolean {
     return this.#at < this.bytes.length;
   }
 
+  /** LEB128. */
   number(): number {
     let v = 0;
     for (let scale = 1;; scale *= 128) {
@@ -75,12 +84,14 @@ class Reader {
     }
   }
 
+  /** Bytes with their length. */
   block(): Uint8Array {
     const n = this.number();
     this.#at += n;
     return this.bytes.subarray(this.#at - n, this.#at);
   }
 
+  /** Applies a patch. */
   patch(to: Uint8Array): void {
     for (let at = 0;;) {
       at += this.number();
@@ -92,7 +103,11 @@ class Reader {
   }
 }
 
-async function through(bytes: Uint8Array<ArrayBuffer>, stream: CompressionStream | DecompressionStream) {
+/** Bytes through gzip, one way or the other. */
+export async function through(
+  bytes: Uint8Array<ArrayBuffer>,
+  stream: CompressionStream | DecompressionStream,
+): Promise<Uint8Array> {
   const out = new Response(new Blob([bytes]).stream().pipeThrough(stream));
   return new Uint8Array(await out.arrayBuffer());
 }

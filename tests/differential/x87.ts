@@ -1,6 +1,6 @@
 /**
- * x87 instructions on the software engine against the host processor: encodings, states full of special values, and what
- * of the FXSAVE image must agree.
+ * x87 instructions on the software engine against the host processor: encodings, states full of special values, and
+ * what of the FXSAVE image must agree.
  * @module
  */
 import type { F80Bits } from "../../core/x86/softfloat/f80_value.ts";
@@ -37,7 +37,7 @@ const RANGES: Readonly<Record<string, readonly [number, number]>> = {
   FISTTP: [-5, 65],
   FRNDINT: [-3, 66],
 };
-const TRANSCENDENTAL = /^(F2XM1|FYL2X|FYL2XP1|FPTAN|FPATAN|FSINCOS|FSIN|FCOS)$/;
+const TRANSCENDENTAL = /^(F2XM1|FYL2X|FYL2XP1|FPTAN|FPATAN|FSINCOS|FSIN|FCOS) /;
 const ENVIRONMENT = /^(FLDENV|FRSTOR)$/;
 /** C1 of the status word: it tells the rounding of the processor's own approximation. */
 const C1 = 0x200;
@@ -157,10 +157,10 @@ function distance(a: F80Bits, b: F80Bits): bigint {
 }
 
 /** How the x87 part of two state blocks differs. */
-function x87Differences(form: Form, expected: DataView, actual: DataView, at: number): string[] {
+function x87Differences(name: string, expected: DataView, actual: DataView, at: number): string[] {
   const out: string[] = [], fx = at + STATE_OFFSET.fxsave;
   const hex = (v: number | bigint) => v.toString(16);
-  const rounded = TRANSCENDENTAL.test(form.mnemonic);
+  const rounded = TRANSCENDENTAL.test(name);
   const check = (name: string, a: number | bigint, b: number | bigint) => {
     if (a !== b) out.push(`${name} ${hex(a)}, not ${hex(b)}`);
   };
@@ -194,47 +194,83 @@ function describeX87(view: DataView, at: number): string {
   return `fcw=${word(0)} fsw=${word(2)} ftw=${word(4)} ${st.join(" ")}`;
 }
 
-/** Where the lower half of the canonical addresses ends: the processor accesses ten bytes in two parts, the engine in one. */
-function straddlesEnd(form: Form, expected: DataView, at: number): boolean {
-  if (form.operands[0]?.size !== "t" || expected.getUint32(at + STATE_OFFSET.trap, true) !== PAGE_FAULT) return false;
+/** Across the end of the canonical addresses, the processor accesses ten bytes in two parts, the engine in one. */
+function straddlesEnd(name: string, expected: DataView, at: number): boolean {
+  if (!name.endsWith(" Mt") || expected.getUint32(at + STATE_OFFSET.trap, true) !== PAGE_FAULT) return false;
   return expected.getBigUint64(at + STATE_OFFSET.cr2, true) >= 0x7fff_ffff_fff0n;
 }
 
 const PAGE_FAULT = 14;
 const EXAMPLES = 5;
 
+/** Random cases of one encoding. */
+export interface X87Batch {
+  /** The encoding. */
+  readonly encoding: Encoding;
+  /** State blocks and data windows. */
+  readonly inputs: Uint8Array<ArrayBuffer>;
+  /** Bytes of each. */
+  readonly size: number;
+  /** Seeds of their integer part. */
+  readonly seeds: readonly number[];
+}
+
+/** Batches of a form in a mode: most encodings have their memory operand where a special value is. */
+export function* x87Batches(form: Form, mode: NativeMode, effort: Effort): Generator<X87Batch> {
+  const seed = effort.seed * 0x1_0001 + form.id * 8 + mode;
+  const random = new Prng(seed), states = new States(seed);
+  for (let n = 0; n < effort.encodings; n++) {
+    const usual = n % 4 !== 3;
+    const encoding = usual ? plain(form, mode, random) : encode(form, mode, random);
+    if (!encoding) return;
+    const { bytes: inputs, size, seeds } = records(encoding, effort.states, random);
+    const view = new DataView(inputs.buffer);
+    for (let at = 0; at < inputs.length; at += size) {
+      states.fill(form, view, at);
+      if (usual && form.memory) states.operand(form, view, at + STATE_SIZE + OPERAND, encoding.opsize === 16);
+    }
+    yield { encoding, inputs, size, seeds };
+  }
+}
+
+/** How a case of `name` (mnemonic and form) ended in another way than expected; empty if it did not. */
+export function x87CaseDifferences(
+  name: string,
+  flags: number,
+  e: Pick<Encoding, "mode" | "window">,
+  [expected, actual]: readonly [expected: DataView, actual: DataView],
+  at: number,
+): string[] {
+  const d = [...differences(e, flags, expected, actual, at), ...x87Differences(name, expected, actual, at)];
+  return straddlesEnd(name, expected, at) ? [] : d;
+}
+
+/** A case in a few lines. */
+export function describeCase(name: string, e: Pick<Encoding, "mode" | "code">, input: DataView, at: number): string {
+  return `${name}\n  ${describe(e, input, at)}\n  ${describeX87(input, at)}`;
+}
+
 /** Compares all forms in all modes that the host offers. */
 export function compareX87(native: NativeCpu, soft: SoftCpu, forms: readonly Form[], effort: Effort): Comparison {
   let cases = 0, failed = 0;
   const examples: string[] = [];
   for (const form of forms) {
-    const random = new Prng(effort.seed * 0x1_0001 + form.id), states = new States(effort.seed + form.id * 7919);
-    const flags = definedFlags(form);
+    const flags = definedFlags(form), name = `${form.mnemonic} ${form.text}`;
     for (const mode of MODES) {
       if (mode === 16 && !native.has16Bit) continue;
-      for (let n = 0; n < effort.encodings; n++) {
-        const usual = n % 4 !== 3;
-        const e = usual ? plain(form, mode, random) : encode(form, mode, random);
-        if (!e) break;
+      for (const { encoding: e, inputs, size } of x87Batches(form, mode, effort)) {
         const { code, window } = e;
-        const { bytes: inputs, size } = records(e, effort.states, random);
-        const input = new DataView(inputs.buffer);
-        for (let at = 0; at < inputs.length; at += size) {
-          states.fill(form, input, at);
-          if (usual && form.memory) states.operand(form, input, at + STATE_SIZE + OPERAND, e.opsize === 16);
-        }
         const expected = new Uint8Array(inputs.length), actual = new Uint8Array(inputs.length);
         native.runBatch({ mode, code, inputs, outputs: expected, window });
         soft.runBatch({ mode, code, inputs, outputs: actual, window, fpu: true });
-        const [a, b] = [actual, expected].map((x) => new DataView(x.buffer));
+        const views = [new DataView(expected.buffer), new DataView(actual.buffer)] as const;
         for (let at = 0; at < inputs.length; at += size) {
           cases++;
-          const d = [...differences(e, flags, b, a, at), ...x87Differences(form, b, a, at)];
-          if (!d.length || straddlesEnd(form, b, at)) continue;
+          const d = x87CaseDifferences(name, flags, e, views, at);
+          if (!d.length) continue;
           failed++;
           if (examples.length >= EXAMPLES) continue;
-          const what = `${form.mnemonic} ${form.text}\n  ${describe(e, input, at)}\n  ${describeX87(input, at)}`;
-          examples.push(`${what}\n  ${d.join("; ")}`);
+          examples.push(`${describeCase(name, e, new DataView(inputs.buffer), at)}\n  ${d.join("; ")}`);
         }
       }
     }

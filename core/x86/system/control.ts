@@ -4,7 +4,23 @@
  */
 import type { Machine } from "../machine.ts";
 import { VM } from "../flags.ts";
-import { CR0, CR2, CR3, CR4, CR8, CS, EFER, FPU_FLAT, FPU_FOLLOWS, GDTR, IDTR, RFLAGS, RIP, TR, XCR0 } from "../state.ts";
+import {
+  CR0,
+  CR2,
+  CR3,
+  CR4,
+  CR8,
+  CS,
+  EFER,
+  FPU_FLAT,
+  FPU_FOLLOWS,
+  GDTR,
+  IDTR,
+  RFLAGS,
+  RIP,
+  TR,
+  XCR0,
+} from "../state.ts";
 import { attributesOf, get64, GP, isCanonical, put32, UD } from "./access.ts";
 import { ATTR_DB, ATTR_L, EFER_LMA, is64, isLong } from "./mode.ts";
 import { TSS16_BUSY } from "./descriptors.ts";
@@ -64,6 +80,10 @@ const CR4_FEATURES: readonly (readonly [bit: number, feature: string])[] = [
   [CR4_SMEP, "smep"],
   [CR4_SMAP, "smap"],
 ];
+
+/** Bits of CR4 and EFER that exist, whatever CPUID offers. */
+const CR4_KNOWN = CR4_FEATURES.reduce((all, [bit]) => all | bit, 0);
+const EFER_KNOWN = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_FFXSR;
 
 /** Recomputes what the state keeps of CPUID: to be called when CPUID entries were set, and at reset. */
 export function cpuidChanged(m: Machine): void {
@@ -250,10 +270,11 @@ export function checkState(m: Machine): number {
   if ((cr0 & CR0_PG && !(cr0 & CR0_PE)) || (cr0 & CR0_NW && !(cr0 & CR0_CD)) || i32[(CR0 >> 2) + 1]) {
     return IMPOSSIBLE.cr0;
   }
-  if (efer & ~i32[EFER_ALLOWED >> 2] || i32[(EFER >> 2) + 1]) return IMPOSSIBLE.efer;
+  // What the guest could not set because its CPUID lacks it, the host program may: CPUID is what the guest is told.
+  if (efer & ~EFER_KNOWN || i32[(EFER >> 2) + 1]) return IMPOSSIBLE.efer;
   const long = (efer & EFER_LMA) !== 0;
   if (long !== ((efer & EFER_LME) !== 0 && (cr0 & CR0_PG) !== 0)) return IMPOSSIBLE.efer;
-  if (cr4 & ~i32[CR4_ALLOWED >> 2] || i32[(CR4 >> 2) + 1]) return IMPOSSIBLE.cr4;
+  if (cr4 & ~CR4_KNOWN || i32[(CR4 >> 2) + 1]) return IMPOSSIBLE.cr4;
   if (long ? !(cr4 & CR4_PAE) : (cr4 & CR4_PCIDE) !== 0) return IMPOSSIBLE.cr4;
   if (i32[(CR3 >> 2) + 1] & (i32[PHYSICAL_HIGH >> 2] | 0xfff0_0000)) return IMPOSSIBLE.cr3;
   if (long && cs & ATTR_L && cs & ATTR_DB) return IMPOSSIBLE.cs;

@@ -80,6 +80,9 @@ export const MODELS: ReadonlyMap<string, Model> = new Map([
   }],
 ]);
 
+/** The names of the models, for {@linkcode cpuModel}. */
+export const CPU_MODELS: readonly string[] = [...MODELS.keys()];
+
 /** Physical address bits offered by models with leaf 80000008. */
 const PHYSICAL_BITS = 40;
 
@@ -95,7 +98,7 @@ function words(text: string): number[] {
  * @param model A name of {@linkcode MODELS}, then features added or removed: `x86-64-v2,-sse4.2,+bmi2`.
  * @throws RangeError for a model or feature that does not exist, or a feature that is not implemented.
  */
-export function defaultCpuid(model: string): CpuidEntry[] {
+export function cpuModel(model: string): CpuidEntry[] {
   const [name, ...changes] = model.split(",");
   const m = MODELS.get(name);
   if (m === undefined) {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { INSTRUCTIONS } from "../table/instructions.ts";
-import { defaultCpuid, hasFeature, IMPLEMENTED, lookupCpuid, MODELS } from "./cpuid.ts";
+import { cpuModel, hasFeature, IMPLEMENTED, lookupCpuid, MODELS } from "./cpuid.ts";
 import { FAMILY_FEATURES, FEATURES } from "./cpuid_features.ts";
 
 Deno.test("FEATURES places well-known bits where the manual does", () => {
@@ -38,7 +38,7 @@ Deno.test("FEATURES places well-known bits where the manual does", () => {
 Deno.test("MODELS: each offers what it names and is implemented, the older ones no more than the newer", () => {
   let before: string[] = [];
   for (const name of ["8086", "286", "386", "pentium3", "x86-64-v1", "core2", "x86-64-v2", "max"]) {
-    const entries = defaultCpuid(name);
+    const entries = cpuModel(name);
     const offered = Object.keys(FEATURES).filter((f) => hasFeature(entries, f));
     assertEquals(offered.filter((f) => !IMPLEMENTED.has(f)), [], name);
     assertEquals(before.filter((f) => !offered.includes(f)), [], `${name} lacks`);
@@ -47,24 +47,24 @@ Deno.test("MODELS: each offers what it names and is implemented, the older ones 
   assertEquals(before.length, IMPLEMENTED.size);
 });
 
-Deno.test("defaultCpuid() adds and removes features, and says what it cannot do", () => {
-  const entries = defaultCpuid("x86-64-v2,-sse4.2,+bmi2");
+Deno.test("cpuModel() adds and removes features, and says what it cannot do", () => {
+  const entries = cpuModel("x86-64-v2,-sse4.2,+bmi2");
   assert(!hasFeature(entries, "sse4.2"));
   assert(hasFeature(entries, "bmi2"));
-  assert(hasFeature(defaultCpuid("pentium,+bmi2,+lzcnt"), "bmi2"));
-  assert(hasFeature(defaultCpuid("pentium,+bmi2,+lzcnt"), "lzcnt"));
-  assertThrows(() => defaultCpuid("z80"), RangeError, "Cannot choose the processor z80: there are 8086, ");
-  assertThrows(() => defaultCpuid("max,sse2"), RangeError, "Cannot read the processor feature sse2");
-  assertThrows(() => defaultCpuid("max,+amx"), RangeError, "Cannot read the processor feature +amx");
-  assertThrows(() => defaultCpuid("max,+avx512f"), RangeError, "it is not implemented");
+  assert(hasFeature(cpuModel("pentium,+bmi2,+lzcnt"), "bmi2"));
+  assert(hasFeature(cpuModel("pentium,+bmi2,+lzcnt"), "lzcnt"));
+  assertThrows(() => cpuModel("z80"), RangeError, "Cannot choose the processor z80: there are 8086, ");
+  assertThrows(() => cpuModel("max,sse2"), RangeError, "Cannot read the processor feature sse2");
+  assertThrows(() => cpuModel("max,+amx"), RangeError, "Cannot read the processor feature +amx");
+  assertThrows(() => cpuModel("max,+avx512f"), RangeError, "it is not implemented");
 });
 
-Deno.test("defaultCpuid() entries fit SET_CPUID and each leaf is there once", () => {
+Deno.test("cpuModel() entries fit SET_CPUID and each leaf is there once", () => {
   for (const name of MODELS.keys()) {
-    const leaves = defaultCpuid(name).map((e) => e.function);
+    const leaves = cpuModel(name).map((e) => e.function);
     assert(leaves.length <= 40);
     assertEquals(new Set(leaves).size, leaves.length);
-    assertEquals(lookupCpuid(defaultCpuid(name), 0)?.eax, MODELS.get(name)?.basic);
+    assertEquals(lookupCpuid(cpuModel(name), 0)?.eax, MODELS.get(name)?.basic);
   }
 });
 
@@ -79,10 +79,10 @@ Deno.test("lookupCpuid() answers a missing leaf with the highest entry of its ha
 });
 
 Deno.test("hasFeature() knows families, and every feature that an instruction asks for", () => {
-  assert(!hasFeature(defaultCpuid("8086"), "i186"));
-  assert(hasFeature(defaultCpuid("286"), "i286"));
-  assert(!hasFeature(defaultCpuid("286"), "i386"));
-  assert(hasFeature(defaultCpuid("486"), "i486"));
+  assert(!hasFeature(cpuModel("8086"), "i186"));
+  assert(hasFeature(cpuModel("286"), "i286"));
+  assert(!hasFeature(cpuModel("286"), "i386"));
+  assert(hasFeature(cpuModel("486"), "i486"));
   assert(hasFeature([], "i686"));
   for (const { row } of INSTRUCTIONS.forms) {
     const feature = row.attributes.cpuid;

@@ -5,7 +5,7 @@
 import { GuestFault, type Machine, WALK_USER, WALK_WRITE } from "../machine.ts";
 import { CR2, SEG, STATE_SIZE } from "../state.ts";
 import { put64 } from "./access.ts";
-import { type CpuidEntry, defaultCpuid, hasFeature, lookupCpuid } from "./cpuid.ts";
+import { type CpuidEntry, cpuModel, hasFeature, lookupCpuid } from "./cpuid.ts";
 import { walk, type WalkResult } from "./paging.ts";
 import { reset } from "./reset.ts";
 
@@ -44,7 +44,7 @@ export class FakeMachine implements Machine {
   /** After RESET, with `size` bytes of memory from address 0 on. */
   constructor(size: number = 0x10_0000, model: string = "max") {
     this.memory = new DataView(new ArrayBuffer(size));
-    this.#entries = defaultCpuid(model);
+    this.#entries = cpuModel(model);
     reset(this);
   }
 

@@ -104,7 +104,8 @@ function scatterX87(c: Ctx): void {
   put(c, "i32.store", FEMPTY, i32.xor(image("i32.load8_u", 4), k(0xff)));
   put(c, "i32.store", FOP, i32.and(image("i32.load16_u", 6), k(0x7ff)));
   if (c.opsize === 64) {
-    put(c, "i64.store", FIP, image64(8));
+    // Of the instruction's address processors keep 57 bits, sign-extended.
+    put(c, "i64.store", FIP, i64.shr_s(i64.shl(image64(8), i64.const(7)), i64.const(7)));
     put(c, "i64.store", FDP, image64(16));
     put(c, "i32.store", FSEL, k(0));
   } else {

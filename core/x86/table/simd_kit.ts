@@ -241,7 +241,7 @@ export function slowly<T extends ValType>(c: Ctx, csr: I32, body: () => Expr<T>)
 }
 
 /** Takes the exceptions that soft-float has gathered. */
-export function accept(c: Ctx, csr: I32): void {
+function accept(c: Ctx, csr: I32): void {
   const { f } = c;
   const flags = f.let(i32.and(c.state<I32>("i32.load", FP_FLAGS), k(0x3f)));
   f.if(flags, () => {
@@ -258,8 +258,11 @@ export function accept(c: Ctx, csr: I32): void {
 /** Smallest normal number and infinity of each format, as bits. */
 const LIMITS = { f32: [0x0080_0000n, 0x7f80_0000n], f64: [0x0010n << 48n, 0x7ff0n << 48n] } as const;
 
+/** The smallest normal number and infinity of a format, as bits. */
+export const limitBits = (t: Float): readonly [least: bigint, infinity: bigint] => LIMITS[t.name];
+
 /** A constant of a format by its bits. */
-function constant({ type }: Float, bits: bigint): Expr {
+export function constant({ type }: Float, bits: bigint): Expr {
   return type === "i32" ? i32.const(Number(bits)) : i64.const(bits);
 }
 

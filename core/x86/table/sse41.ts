@@ -66,6 +66,7 @@ function dotProduct(c: Ctx): void {
   const swapped = (x: V128, by: number) => f.let(shuffle(x, x, Array.from({ length: 16 }, (_, i) => i ^ by)));
   let sum = f.let(products);
   for (let by = size; by < 16; by *= 2) {
+    // The neighbour counts as the first operand in the first step of DPPS.
     const other = swapped(sum, by);
     sum = f.let(by === 4 ? vectorArithmetic(c, t, "add", other, sum) : vectorArithmetic(c, t, "add", sum, other));
   }

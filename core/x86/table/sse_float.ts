@@ -7,9 +7,10 @@ import { type Expr, type I32, i32, i64, op, select, shuffle, v, type V128, v128C
 import type { Ctx } from "../context.ts";
 import { wordsOf } from "../flags.ts";
 import { insn, type Row } from "../insn.ts";
-import type { SoftFloatName } from "../softfloat/softfloat.ts";
+import type { LaneFunction } from "./simd_lanes.ts";
 import {
   bitsOf,
+  constant,
   DOUBLE,
   everywhere,
   type Float,
@@ -18,6 +19,7 @@ import {
   isOrdinary,
   k,
   laneOf,
+  limitBits,
   mxcsr,
   read128,
   readScalar,
@@ -33,14 +35,15 @@ import {
   writeScalar,
 } from "./simd_kit.ts";
 
-type Arithmetic = "add" | "sub" | "mul" | "div";
+/** The four operations. */
+export type Arithmetic = "add" | "sub" | "mul" | "div";
 
 const both = (...all: readonly I32[]): I32 => all.reduce((a, b) => i32.and(a, b));
 const vand = (...all: readonly V128[]): V128 => all.reduce((a, b) => v("v128.and", a, b));
 const vor = (...all: readonly V128[]): V128 => all.reduce((a, b) => v("v128.or", a, b));
 
 /** Whether all lanes are ones. */
-const all = (t: Float, mask: V128): I32 => op(`${t.bits}.all_true`, mask);
+export const allLanes = (t: Float, mask: V128): I32 => op(`${t.bits}.all_true`, mask);
 
 // Vectors.
 
@@ -57,10 +60,17 @@ export function safeLanes(t: Float, r: V128, zero?: V128): V128 {
   return zero ? vor(inside, vand(zero, v(`${t.shape}.eq`, r, everywhere(t, 0n)))) : inside;
 }
 
+/** Lanes in which two operands and their finite result are all above the smallest normal number in magnitude. */
+function normalLanes(t: Float, a: V128, b: V128, r: V128): V128 {
+  const [least, infinity] = vectorLimits(t), size = (x: V128) => v(`${t.shape}.abs`, x);
+  const smallest = v(`${t.shape}.pmin`, v(`${t.shape}.pmin`, size(a), size(b)), size(r));
+  return vand(v(`${t.shape}.gt`, smallest, least), v(`${t.shape}.lt`, size(r), infinity));
+}
+
 const isZero = (t: Float, a: V128): V128 => v(`${t.shape}.eq`, a, everywhere(t, 0n));
 
 /** Lanes whose result, if zero, is exact. */
-function exactZero(t: Float, name: Arithmetic, a: V128, b: V128): V128 {
+export function exactZero(t: Float, name: Arithmetic, a: V128, b: V128): V128 {
   if (name === "mul") return vor(isZero(t, a), isZero(t, b));
   return name === "div" ? isZero(t, a) : everywhere(t, -1n);
 }
@@ -78,19 +88,11 @@ export function vectorArithmetic(
   const signs = v128Const(Array.from({ length: 16 }, (_, i) => i % (32 / t.lanes) === 16 / t.lanes - 1 ? 0x80 : 0));
   const second = alternate ? f.let(v("v128.xor", b, signs)) : b;
   const r = f.let(v(`${t.shape}.${name}`, a, second));
-  const safe = vand(plainLanes(t, a), plainLanes(t, b), safeLanes(t, r, exactZero(t, name, a, b)));
   return f.choose(
-    both(isOrdinary(csr), all(t, safe)),
+    // One test for all three: nothing is NaN, infinite, zero or nearly denormal.
+    both(isOrdinary(csr), allLanes(t, normalLanes(t, a, b, r))),
     () => r,
-    () =>
-      slowly(c, csr, () =>
-        vectorOf(
-          c,
-          Array.from({ length: t.lanes }, (_, n) => {
-            const operation = alternate ? (n & 1 ? "add" : "sub") : name;
-            return soft(c, `${t.name}_${operation}`, csr, laneOf(t, a, n), laneOf(t, b, n));
-          }),
-        )),
+    () => lanewise(c, `${t.shape}_${alternate ? "addsub" : name}`, csr, a, b),
   );
 }
 
@@ -98,28 +100,26 @@ export function vectorArithmetic(
 function vectorExtreme(c: Ctx, t: Float, name: "min" | "max", a: V128, b: V128): V128 {
   const { f } = c;
   return f.choose(
-    all(t, vand(plainLanes(t, a), plainLanes(t, b))),
+    allLanes(t, vand(plainLanes(t, a), plainLanes(t, b))),
     () => v(`${t.shape}.p${name}`, b, a),
     () => {
-      const csr = mxcsr(c);
-      return slowly(c, csr, () => lanewise(c, t, `${t.name}_${name}`, csr, a, b));
+      return lanewise(c, `${t.shape}_${name}`, mxcsr(c), a, b);
     },
   );
 }
 
 /** Soft-float lane by lane. */
-function lanewise(c: Ctx, t: Float, name: SoftFloatName, csr: I32, ...vectors: readonly V128[]): V128 {
-  const lanes = Array.from({ length: t.lanes }, (_, n) => soft(c, name, csr, ...vectors.map((x) => laneOf(t, x, n))));
-  return vectorOf(c, lanes);
+function lanewise(c: Ctx, name: LaneFunction, csr: I32, ...vectors: readonly V128[]): V128 {
+  return slowly(c, csr, () => c.support<V128>(name, ...vectors, csr));
 }
 
 function vectorRoot(c: Ctx, t: Float, a: V128): V128 {
   const { f } = c, csr = mxcsr(c), [least, infinity] = vectorLimits(t);
   const normal = vand(v(`${t.shape}.ge`, a, least), v(`${t.shape}.lt`, a, infinity));
   return f.choose(
-    both(isOrdinary(csr), all(t, vor(normal, isZero(t, a)))),
+    both(isOrdinary(csr), allLanes(t, vor(normal, isZero(t, a)))),
     () => v(`${t.shape}.sqrt`, a),
-    () => slowly(c, csr, () => lanewise(c, t, `${t.name}_sqrt`, csr, a)),
+    () => lanewise(c, `${t.shape}_sqrt`, csr, a),
   );
 }
 
@@ -129,6 +129,20 @@ function vectorRoot(c: Ctx, t: Float, a: V128): V128 {
 export function isPlain(t: Float, bits: Expr): I32 {
   const [least] = scalarLimits(t), a = valueOf(t, bits);
   return i32.or(op(`${t.name}.ge`, op(`${t.name}.abs`, a), least), scalarZero(t, a));
+}
+
+/** Whether the bits of a scalar are those of no denormal. */
+function isNoDenormal(t: Float, bits: Expr): I32 {
+  const [least] = limitBits(t), one = constant(t, 1n);
+  const shifted = op(`${t.type}.sub`, op(`${t.type}.shl`, bits, one), one);
+  return op(`${t.type}.ge_u`, shifted, constant(t, 2n * least - 1n));
+}
+
+/** Whether the bits of a scalar are those of a finite number above the smallest normal one in magnitude. */
+function isInside(t: Float, bits: Expr): I32 {
+  const [least, infinity] = limitBits(t);
+  const above = op(`${t.type}.sub`, op(`${t.type}.shl`, bits, constant(t, 1n)), constant(t, 2n * least + 1n));
+  return op(`${t.type}.lt_u`, above, constant(t, 2n * (infinity - least) - 1n));
 }
 
 const scalarZero = (t: Float, a: Expr): I32 =>
@@ -145,12 +159,16 @@ export function isSafe(t: Float, r: Expr, zero: I32): I32 {
 export function scalarArithmetic(c: Ctx, t: Float, name: Arithmetic, a: Expr, b: Expr): Expr {
   const { f } = c, csr = mxcsr(c), [x, y] = [f.let(valueOf(t, a)), f.let(valueOf(t, b))];
   const r = f.let(op(`${t.name}.${name}`, x, y));
-  const zero = name === "mul" ? i32.or(scalarZero(t, x), scalarZero(t, y)) : name === "div" ? scalarZero(t, x) : k(1);
-  return f.choose(
-    both(isOrdinary(csr), isPlain(t, a), isPlain(t, b), isSafe(t, r, zero)),
-    () => bitsOf(t, r),
-    () => slowly(c, csr, () => soft(c, `${t.name}_${name}`, csr, a, b)),
-  );
+  const bits = f.let(bitsOf(t, r));
+  const plain = f.let(both(isOrdinary(csr), isNoDenormal(t, a), isNoDenormal(t, b)));
+  const zero = () =>
+    name === "mul" ? i32.or(scalarZero(t, x), scalarZero(t, y)) : name === "div" ? scalarZero(t, x) : k(1);
+  return f.choose(both(plain, isInside(t, bits)), () => bits, () =>
+    f.choose(
+      both(plain, scalarZero(t, r), zero()),
+      () => bits,
+      () => slowly(c, csr, () => soft(c, `${t.name}_${name}`, csr, a, b)),
+    ));
 }
 
 function scalarExtreme(c: Ctx, t: Float, name: "min" | "max", a: Expr, b: Expr): Expr {
@@ -259,7 +277,7 @@ function compareVectors(c: Ctx, t: Float, a: V128, b: V128): V128 {
   const { f } = c, p = f.let(i32.and(immediate(c), k(7)));
   const spread = (truth: I32): V128 => v("i32x4.splat", i32.sub(k(0), truth));
   return f.choose(
-    all(t, vand(plainLanes(t, a), plainLanes(t, b))),
+    allLanes(t, vand(plainLanes(t, a), plainLanes(t, b))),
     () => {
       const less = vand(v(`${t.shape}.lt`, a, b), spread(holds(p, k(-1))));
       const equal = vand(v(`${t.shape}.eq`, a, b), spread(holds(p, k(0))));

@@ -1,6 +1,6 @@
 /**
- * x87 arithmetic: basic operations, remainders, scaling, rounding, signs, transcendental functions. Source: SDM volume 2
- * and volume 1, 8.3.
+ * x87 arithmetic: basic operations, remainders, scaling, rounding, signs, transcendental functions. Source: SDM volume
+ * 2, and volume 1, 8.3.
  * @module
  */
 import { type I32, i32, type I64, i64, select } from "../../wasm/expr.ts";
@@ -8,9 +8,10 @@ import type { Ctx } from "../context.ts";
 import { insn, type Row } from "../insn.ts";
 import { C0, C1, C2, C3, NO_RESULT } from "../softfloat/format.ts";
 import { FSW } from "../state.ts";
+import { floatBits, widen } from "./x87_float.ts";
 import { Fpu, k32, type Register, SF, SLOT } from "./x87_stack.ts";
 
-/** The operation with an X that is a register or in memory: `/4` is ST(0) − X, `/5` X − ST(0), wherever the result goes. */
+/** The operation with an X, a register or in memory: "sub" is ST(0) − X, "subr" X − ST(0), wherever the result goes. */
 type Operation = "add" | "mul" | "sub" | "subr" | "div" | "divr";
 
 function operate(fpu: Fpu, operation: Operation, x: I32, to: I32, fcw: I32 = fpu.fcw): I32 {
@@ -35,21 +36,15 @@ const toOperand = (operation: Operation, pops = false) => (c: Ctx): void => {
 
 /** FADD m32 and m64: a denormal operand is an exception of the operation, not of a load. */
 const withFloat = (operation: Operation) => (c: Ctx): void => {
-  const fpu = new Fpu(c), st0 = fpu.st(0);
-  const load = floatOperand(c);
+  const fpu = new Fpu(c), st0 = fpu.st(0), bits = floatBits(c);
   fpu.finish(fpu.unlessEmpty([st0], [st0], () => {
-    return operate(fpu, operation, k32(SLOT), st0.at, i32.or(fpu.fcw, load()));
+    return operate(fpu, operation, k32(SLOT), st0.at, withOperand(fpu, bits));
   }));
 };
 
-/** Loads an m32 or m64; what it gives converts it to a slot, and gives what the control word of the operation needs. */
-export function floatOperand(c: Ctx): () => I32 {
-  if (c.dst.width === 32) {
-    const bits = c.f.let(c.dst.access(4, "read").load<I32>("i32.load"));
-    return () => c.support<I32>("f80_from_f32_operand", bits, k32(SLOT));
-  }
-  const bits = c.f.let(c.dst.access(8, "read").load<I64>("i64.load"));
-  return () => c.support<I32>("f80_from_f64_operand", bits, k32(SLOT));
+/** Converts an m32 or m64 to the scratch slot; the control word of the operation tells whether it is a denormal. */
+export function withOperand(fpu: Fpu, bits: I64): I32 {
+  return fpu.f.let(i32.or(fpu.fcw, widen(fpu.c, bits, k32(SLOT), "_operand")));
 }
 
 /** FIADD and the like. */

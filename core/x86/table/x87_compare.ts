@@ -7,7 +7,8 @@ import type { Ctx } from "../context.ts";
 import { wordsOf } from "../flags.ts";
 import { insn, type Row } from "../insn.ts";
 import { C0, C1, C2, C3, DE, IE, NO_RESULT } from "../softfloat/format.ts";
-import { floatOperand, integerOperand } from "./x87_arith.ts";
+import { integerOperand, withOperand } from "./x87_arith.ts";
+import { floatBits } from "./x87_float.ts";
 import { Fpu, k32, SF, SLOT, storeSlot } from "./x87_stack.ts";
 
 /** An unordered result. */
@@ -46,8 +47,8 @@ const withRegister = (name: Comparison, pops: number) => (c: Ctx): void => {
 };
 
 const withFloat = (pops: number) => (c: Ctx): void => {
-  const fpu = new Fpu(c), load = floatOperand(c);
-  compareTop(fpu, "f80_compare", pops, () => ({ fcw: c.f.let(i32.or(fpu.fcw, load())), at: k32(SLOT) }));
+  const fpu = new Fpu(c), bits = floatBits(c);
+  compareTop(fpu, "f80_compare", pops, () => ({ fcw: withOperand(fpu, bits), at: k32(SLOT) }));
 };
 
 const withInteger = (pops: number) => (c: Ctx): void => {

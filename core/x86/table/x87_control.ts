@@ -50,7 +50,7 @@ function initialise(c: Ctx): void {
   c.setState("i32.store", S.FEMPTY, k32(0xff));
 }
 
-/** FNSTENV, FNSAVE, FLDENV, FRSTOR: by helpers of x87_helpers.ts, which take the offset and whether the layout is 16-bit. */
+/** FNSTENV, FNSAVE, FLDENV, FRSTOR: by helpers of x87_helpers.ts, which take the offset and 1 for the 16-bit layout. */
 const environment = (name: "fnstenv" | "fnsave" | "fldenv" | "frstor") => (c: Ctx): void => {
   const loads = name === "fldenv" || name === "frstor", small = c.opsize === 16;
   checkFpu(c, loads);

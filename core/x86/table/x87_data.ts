@@ -8,6 +8,7 @@ import { insn, type Row } from "../insn.ts";
 import { NO_RESULT } from "../softfloat/format.ts";
 import { storeName } from "./arith_flags.ts";
 import { integerOperand } from "./x87_arith.ts";
+import { floatBits, narrow, widen } from "./x87_float.ts";
 import { Fpu, indefinite, k32, type Register, SLOT, storeSlot } from "./x87_stack.ts";
 
 /** Pushes what `compute` puts into a register. */
@@ -19,9 +20,8 @@ function pushed(fpu: Fpu, compute: (to: Register) => I32): void {
 }
 
 function loadFloat(c: Ctx): void {
-  const fpu = new Fpu(c), { width } = c.dst;
-  const bits = c.f.let(c.dst.access(width / 8, "read").load<I32 | I64>(`i${width}.load`) as I32);
-  pushed(fpu, (to) => c.support<I32>(`f80_from_f${width}`, bits, to.at, fpu.fcw));
+  const fpu = new Fpu(c), bits = floatBits(c);
+  pushed(fpu, (to) => widen(c, bits, to.at, "", fpu.fcw));
 }
 
 function loadInteger(c: Ctx): void {
@@ -102,9 +102,14 @@ function store(
   if (pops) fpu.pop(flags);
 }
 
-/** FST, FIST, FISTTP: the soft-float function that converts, and the bits that stand for an empty register. */
-const storeAs = (name: string, indefiniteBits: bigint, pops: boolean) => (c: Ctx): void => {
-  const empty = () => c.f.store("i64.store", k32(SLOT), i64.const(indefiniteBits));
+/** FST m32 and m64: the bits stand for an empty register. */
+const storeFloat = (emptyBits: bigint, pops: boolean) => (c: Ctx): void => {
+  store(c, c.dst.width / 8, pops, () => c.f.store("i64.store", k32(SLOT), i64.const(emptyBits)), narrow);
+};
+
+/** FIST and FISTTP: the soft-float function that converts, and the bits that stand for an empty register. */
+const storeInteger = (name: string, emptyBits: bigint, pops: boolean) => (c: Ctx): void => {
+  const empty = () => c.f.store("i64.store", k32(SLOT), i64.const(emptyBits));
   store(c, c.dst.width / 8, pops, empty, (fpu, st0) => c.support<I32>(`f80_to_${name}`, st0.at, k32(SLOT), fpu.fcw));
 };
 
@@ -133,7 +138,7 @@ const storeRegister = (pops: boolean) => (c: Ctx): void => {
   if (pops) fpu.pop(flags);
 };
 
-/** FSTP1, an encoding of FSTP that no manual names any more: an empty ST(0) is no fault, and leaves the other register. */
+/** FSTP1, an encoding that no manual names any more: an empty ST(0) is no fault, and leaves the other register. */
 function storeAlias(c: Ctx): void {
   const fpu = new Fpu(c), st0 = fpu.st(0), to = fpu.operand();
   c.f.if(i32.eqz(fpu.isEmpty(st0)), () => {
@@ -177,8 +182,8 @@ const F32_NAN = 0xffc0_0000n, F64_NAN = 0xfff8n << 48n;
 // deno-fmt-ignore
 export const X87_DATA: readonly Row[] = [
   insn("FLD", "D9 /0 Md|DD /0 Mq", FPU, loadFloat),
-  insn("FST", "D9 /2 Md", FPU, storeAs("f32", F32_NAN, false)),
-  insn("FSTP", "D9 /3 Md", FPU, storeAs("f32", F32_NAN, true)),
+  insn("FST", "D9 /2 Md", FPU, storeFloat(F32_NAN, false)),
+  insn("FSTP", "D9 /3 Md", FPU, storeFloat(F32_NAN, true)),
   insn("FLD", "D9 /0 STi", FPU, loadRegister),
   insn("FXCH", "D9 /1 STi|DD /1 STi|DF /1 STi", FPU, exchange),
   insn("FLD1", "D9 /E8", FPU, constant(0x8000_0000_0000_0000n, 0x3fff)),
@@ -197,21 +202,21 @@ export const X87_DATA: readonly Row[] = [
   insn("FCMOVNBE", "DB /2 STi", CMOV, moveIf(7)),
   insn("FCMOVNU", "DB /3 STi", CMOV, moveIf(11)),
   insn("FILD", "DB /0 Md|DF /0 Mw|DF /5 Mq", FPU, loadInteger),
-  insn("FIST", "DB /2 Md", FPU, storeAs("i32", I32_MIN, false)),
-  insn("FISTP", "DB /3 Md", FPU, storeAs("i32", I32_MIN, true)),
-  insn("FISTTP", "DB /1 Md", SSE3, storeAs("i32_trunc", I32_MIN, true)),
+  insn("FIST", "DB /2 Md", FPU, storeInteger("i32", I32_MIN, false)),
+  insn("FISTP", "DB /3 Md", FPU, storeInteger("i32", I32_MIN, true)),
+  insn("FISTTP", "DB /1 Md", SSE3, storeInteger("i32_trunc", I32_MIN, true)),
   insn("FLD", "DB /5 Mt", FPU, loadExtended),
   insn("FSTP", "DB /7 Mt", FPU, storeExtended),
-  insn("FISTTP", "DD /1 Mq", SSE3, storeAs("i64_trunc", I64_MIN, true)),
-  insn("FST", "DD /2 Mq", FPU, storeAs("f64", F64_NAN, false)),
-  insn("FSTP", "DD /3 Mq", FPU, storeAs("f64", F64_NAN, true)),
+  insn("FISTTP", "DD /1 Mq", SSE3, storeInteger("i64_trunc", I64_MIN, true)),
+  insn("FST", "DD /2 Mq", FPU, storeFloat(F64_NAN, false)),
+  insn("FSTP", "DD /3 Mq", FPU, storeFloat(F64_NAN, true)),
   insn("FST", "DD /2 STi", FPU, storeRegister(false)),
   insn("FSTP", "D9 /3 STi", FPU, storeAlias),
   insn("FSTP", "DD /3 STi|DF /2 STi|DF /3 STi", FPU, storeRegister(true)),
-  insn("FISTTP", "DF /1 Mw", SSE3, storeAs("i16_trunc", I16, true)),
-  insn("FIST", "DF /2 Mw", FPU, storeAs("i16", I16, false)),
-  insn("FISTP", "DF /3 Mw", FPU, storeAs("i16", I16, true)),
+  insn("FISTTP", "DF /1 Mw", SSE3, storeInteger("i16_trunc", I16, true)),
+  insn("FIST", "DF /2 Mw", FPU, storeInteger("i16", I16, false)),
+  insn("FISTP", "DF /3 Mw", FPU, storeInteger("i16", I16, true)),
   insn("FBLD", "DF /4 Mt", FPU, loadDecimal),
   insn("FBSTP", "DF /6 Mt", FPU, storeDecimal),
-  insn("FISTP", "DF /7 Mq", FPU, storeAs("i64", I64_MIN, true)),
+  insn("FISTP", "DF /7 Mq", FPU, storeInteger("i64", I64_MIN, true)),
 ];

@@ -110,7 +110,7 @@ function fields(m: Machine, small: boolean): number[] {
   return [...words, low(instruction), high(instruction) | fop, low(data), high(data)];
 }
 
-/** Sets control and status word as FLDENV, FRSTOR and FXRSTOR do: ES and B follow from the exceptions and their masks. */
+/** Sets control and status word as FLDENV, FRSTOR and FXRSTOR do: ES and B follow from exceptions and masks. */
 export function setWords(m: Machine, fcw: number, fsw: number): void {
   const control = fcw & FCW_BITS | FCW_FIXED, status = fsw & STATUS_BITS & ~PENDING;
   m.i32[S.FCW >> 2] = control;

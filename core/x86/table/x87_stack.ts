@@ -30,7 +30,10 @@ export const k32 = (n: number): I32 => i32.const(n);
 
 const state = (at: number): I32 => i32.load(k32(0), { offset: at });
 
-/** #NM where the FPU is emulated or another task's; with `waits`, #MF for an exception that is pending. */
+/**
+ * #NM where the FPU is emulated or another task's; with `waits`, #MF for an exception that is pending. That is so with
+ * CR0.NE clear too: this API has no FERR# line and interrupt 13 behind it, and VMX keeps NE set whatever the guest sees.
+ */
 export function checkFpu(c: Ctx, waits: boolean): void {
   const absent = i32.and(state(S.CR0), k32(CR0_EM | CR0_TS));
   if (!waits) return c.f.if(absent, () => c.raise(NM));
