@@ -36,8 +36,10 @@ export interface StepTracer {
   readonly instructions: boolean;
   /** Whether {@linkcode event} is to be called. */
   readonly events: boolean;
-  /** Called before an instruction is executed; its registers can be read. */
+  /** Called before an instruction is executed; its registers can be read. An interrupt may still come before it. */
   instruction(thread: number): void;
+  /** Called when the processor has left, behind that instruction or in the middle of it; `halted`: it is in HLT. */
+  left(thread: number, halted: boolean): void;
   /** Called before an interrupt or exception is delivered (software engine only). */
   event(thread: number, kind: VcpuEventKind, vector: number, errorCode: number): void;
 }
@@ -143,6 +145,7 @@ export class Debugger implements GdbTarget {
       // On the software engine, delivering an interrupt or exception counts as an instruction: a step of its own.
       const exit = vcpu.run(single ? { maxInstructions: 1 } : options);
       const { reason } = exit;
+      this.#tracer?.left(index, reason === KVM_EXIT_HLT);
       if (reason !== KVM_EXIT_INTR && reason !== KVM_EXIT_DEBUG) thread.exits[reason]++;
       const stepped = reason === KVM_EXIT_DEBUG || single && reason === KVM_EXIT_INTR && vcpu.alarm === undefined;
       if (stepped || reason === KVM_EXIT_HLT || reason === KVM_EXIT_HYPERCALL) thread.seen = false;

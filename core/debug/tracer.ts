@@ -56,6 +56,8 @@ export class Tracer implements StepTracer {
   readonly #sregs: KvmSregs = new KvmSregs();
   /** The bytes of each instruction that was shown, by address. */
   readonly #shown: Map<bigint, string> = new Map();
+  /** The instruction that is about to be executed, and its text. */
+  #pending: { readonly linear: bigint; readonly key: string; readonly text: string } | null = null;
   #eventCount = 0;
 
   /** Prepares to trace. */
@@ -66,16 +68,37 @@ export class Tracer implements StepTracer {
   }
 
   instruction(thread: number): void {
-    const { vcpus, instructions: range, memory, write } = this.#options;
+    const { vcpus, instructions: range, memory } = this.#options;
     const vcpu = vcpus[thread];
     const regs = vcpu.getRegs(this.#regs), sregs = vcpu.getSregs(this.#sregs);
     const linear = linearRip(regs, sregs);
     if (range && (linear < range.start || linear > range.end)) return;
     const bytes = memory.read(vcpu, linear, LENGTH_MOST);
-    write(this.#listing(linear, bytes, codeBits(regs, sregs)) + registerDump(regs, sregs));
+    this.#pending = this.#block(linear, bytes, codeBits(regs, sregs), registerDump(regs, sregs));
+  }
+
+  left(thread: number, halted: boolean): void {
+    if (this.#pending === null) return;
+    const vcpu = this.#options.vcpus[thread];
+    // A processor that is in HLT already has executed nothing.
+    if (halted && linearRip(vcpu.getRegs(this.#regs), vcpu.getSregs(this.#sregs)) === this.#pending.linear) {
+      this.#pending = null;
+    }
+    this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#pending === null) return;
+    const { linear, key, text } = this.#pending;
+    this.#pending = null;
+    this.#shown.set(linear, key);
+    this.#options.write(text);
   }
 
   event(thread: number, kind: VcpuEventKind, vector: number, errorCode: number): void {
+    // An interrupt comes before the instruction, all else during it.
+    if (kind === "external" || kind === "nmi") this.#pending = null;
+    else this.#flush();
     const { vcpus, interrupts, exceptions, write } = this.#options;
     const isException = kind === "exception" || kind === "int1";
     if (!(isException ? exceptions : interrupts)) return;
@@ -96,13 +119,17 @@ export class Tracer implements StepTracer {
     );
   }
 
-  /** The block of an instruction, if it was not shown before. */
-  #listing(linear: bigint, bytes: Uint8Array, code: 16 | 32 | 64): string {
+  /** What is to be written of an instruction: its listing if it was not shown before, and the registers. */
+  #block(
+    linear: bigint,
+    bytes: Uint8Array,
+    code: 16 | 32 | 64,
+    registers: string,
+  ): { readonly linear: bigint; readonly key: string; readonly text: string } {
     const { text, length } = disassemble(bytes, { code, address: linear });
     const pairs = Array.from(bytes.subarray(0, Math.max(1, length)), (byte) => digits(byte, 2));
     const key = `${code} ${pairs.join("")}`;
-    if (this.#shown.get(linear) === key) return "";
-    this.#shown.set(linear, key);
+    if (this.#shown.get(linear) === key) return { linear, key, text: registers };
     const name = this.#options.symbols?.nameOf(linear) ?? "";
     const [, mnemonic, operands] = /^(\S+)\s*(.*)$/.exec(text) ?? ["", text, ""];
     let lines = "";
@@ -111,6 +138,6 @@ export class Tracer implements StepTracer {
       const shown = at === 0 ? ` ${mnemonic.padEnd(8)} ${operands}` : "";
       lines += `${`0x${digits(linear + BigInt(at), 8)}:  ${row}${shown}`.trimEnd()}\n`;
     }
-    return `----------------\nIN: ${name}\n${lines}\n`;
+    return { linear, key, text: `----------------\nIN: ${name}\n${lines}\n${registers}` };
   }
 }

@@ -80,7 +80,9 @@ export class Watch {
   note(linear: number, size: number, access: number): boolean {
     if (!this.meets(linear, size, access)) return false;
     this.hit = true;
-    this.#observer?.touched?.(BigInt.asUintN(64, BigInt(linear)), size, (access & ACCESS_WRITE) !== 0);
+    const address = BigInt.asUintN(64, BigInt(linear));
+    if ((access & ACCESS_READ) !== 0) this.#observer?.touched?.(address, size, false);
+    if ((access & ACCESS_WRITE) !== 0) this.#observer?.touched?.(address, size, true);
     return true;
   }
 }

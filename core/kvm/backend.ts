@@ -79,7 +79,10 @@ export interface VcpuObserver {
   readonly breakpoints?: readonly bigint[];
   /** RUN ends with KVM_EXIT_DEBUG behind an instruction that touched one of them. */
   readonly watchpoints?: readonly Watchpoint[];
-  /** Told of each access that met a watchpoint: where, how many bytes, whether it wrote. */
+  /**
+   * Told of each access that met a watchpoint: where, how many bytes, whether it wrote. One that reads and writes is told
+   * twice at least, and so may any other be.
+   */
   touched?(address: bigint, length: number, write: boolean): void;
   /**
    * Told before an interrupt or exception is delivered, while the registers can be read and are those before it.
