@@ -66,6 +66,8 @@ interface Thread {
   armed: string;
   /** The tracer has seen the instruction that is to come to its end. */
   seen: boolean;
+  /** A step came to its end with another exit than KVM_EXIT_DEBUG, which the caller had to serve first. */
+  done: boolean;
   /** The access that met a watchpoint during the run. */
   touched: StopReason | null;
   /** How often it left for each reason. */
@@ -73,6 +75,7 @@ interface Thread {
 }
 
 const INTERRUPTED: VcpuExit = { reason: KVM_EXIT_INTR };
+const STOPPED: VcpuExit = { reason: KVM_EXIT_DEBUG };
 
 /** A machine under a debugger. */
 export class Debugger implements GdbTarget {
@@ -104,6 +107,7 @@ export class Debugger implements GdbTarget {
       action: { kind: "continue" },
       armed: "",
       seen: false,
+      done: false,
       touched: null,
       exits: new Array<number>(KVM_EXIT_INTR + 1).fill(0),
     }));
@@ -134,9 +138,10 @@ export class Debugger implements GdbTarget {
     const thread = this.#threads[index];
     const { vcpu } = thread;
     for (let steps = 0; steps < STEPS_AT_ONCE; steps++) {
-      const { action } = thread;
-      if (this.#resumed !== null || action.kind === "stay") return INTERRUPTED;
+      if (this.#resumed !== null || thread.action.kind === "stay") return INTERRUPTED;
       const single = this.#arm(thread, index);
+      if (this.#endsBy(thread, single, index)) return STOPPED;
+      const before = single ? vcpu.getRegs(this.#regs).rip : 0n;
       if (this.#tracer?.instructions && !thread.seen) {
         thread.seen = true;
         this.#tracer.instruction(index);
@@ -149,14 +154,25 @@ export class Debugger implements GdbTarget {
       if (reason !== KVM_EXIT_INTR && reason !== KVM_EXIT_DEBUG) thread.exits[reason]++;
       const stepped = reason === KVM_EXIT_DEBUG || single && reason === KVM_EXIT_INTR && vcpu.alarm === undefined;
       if (stepped || reason === KVM_EXIT_HLT || reason === KVM_EXIT_HYPERCALL) thread.seen = false;
-      if (!stepped) return exit;
-      const stop = this.#stopOf(thread, action, single);
-      if (stop !== null) {
-        this.#halt(stop, index);
+      if (!stepped) {
+        // The real device may have left the instruction behind already; then another run would execute the next one.
+        thread.done = single && vcpu.getRegs(this.#regs).rip !== before;
+        if (thread.done) thread.seen = false;
         return exit;
       }
+      thread.done = true;
+      if (this.#endsBy(thread, single, index)) return exit;
     }
     return INTERRUPTED;
+  }
+
+  /** Stops the machine if what was done asks for it. */
+  #endsBy(thread: Thread, single: boolean, index: number): boolean {
+    if (!thread.done) return false;
+    thread.done = false;
+    const stop = this.#stopOf(thread, single);
+    if (stop !== null) this.#halt(stop, index);
+    return stop !== null;
   }
 
   /**
@@ -196,9 +212,9 @@ export class Debugger implements GdbTarget {
   }
 
   /** Why the machine is to stop after KVM_EXIT_DEBUG or a step; null: it goes on. */
-  #stopOf(thread: Thread, action: ResumeAction, single: boolean): StopReason | null {
+  #stopOf(thread: Thread, single: boolean): StopReason | null {
     if (thread.touched !== null) return thread.touched;
-    const { vcpu } = thread;
+    const { vcpu, action } = thread;
     const regs = vcpu.getRegs(this.#regs);
     const at = this.#points.breakpointAt(linearRip(regs, vcpu.getSregs(this.#sregs)));
     if (at !== null) return { kind: at };
@@ -289,7 +305,10 @@ export class Debugger implements GdbTarget {
   }
 
   resume(actions: readonly ResumeAction[]): void {
-    this.#threads.forEach((thread, index) => thread.action = actions[index]);
+    this.#threads.forEach((thread, index) => {
+      thread.action = actions[index];
+      thread.done = false;
+    });
     const resumed = this.#resumed;
     this.#resumed = null;
     resumed?.resolve();

@@ -11,7 +11,7 @@ import { FIRST_FREE, H_NEXT, H_RAISE, H_STALE, H_STRADDLE, type Handlers } from 
 import type { Ram } from "./ram.ts";
 import { type RecordInfo, regionGraph } from "./region_graph.ts";
 import { shapeOf, unpackShape } from "./shape.ts";
-import { ELSEWHERE } from "./interpreter_home.ts";
+import { ELSEWHERE } from "./branch_target.ts";
 
 /** Most instructions in a run: also how far a budget can be overrun before stepping takes over. */
 const RUN_MAX = 48;
@@ -28,7 +28,11 @@ export const BEHIND = 0xff;
 /** #UD and #GP. */
 const UD = 6, GP = 13;
 
-/** The decoded code of one page in one mode. */
+function pageKey(place: number, mode: number, limit: number): number {
+  return (place / 4096 * (1 << MODE_BITS) + mode) * 4096 + (limit & 4095);
+}
+
+/** The decoded code of one page in one mode, as far as one segment limit reaches. */
 class CodePage {
   /** Record of the instruction at an offset. */
   readonly records: Map<number, number> = new Map();
@@ -42,8 +46,14 @@ class CodePage {
   /** Epoch in which it was last verified. */
   epoch: number;
 
-  constructor(readonly place: number, readonly mode: number, epoch: number) {
+  /** `limit`: the offset in the page from which the code segment does not reach, 4096 if it reaches the end. */
+  constructor(readonly place: number, readonly mode: number, readonly limit: number, epoch: number) {
     this.epoch = epoch;
+  }
+
+  /** The key by which it is found. */
+  get key(): number {
+    return pageKey(this.place, this.mode, this.limit);
   }
 }
 
@@ -84,7 +94,7 @@ export class CodeCache {
    * @param limit Offset in the page from which the code segment does not reach, or 4096 and more.
    */
   lookup(place: number, offset: number, mode: number, limit: number, epoch: number): number {
-    const key = place / 4096 * (1 << MODE_BITS) + mode;
+    const reach = Math.min(limit, 4096), key = pageKey(place, mode, reach);
     let page = this.#pages.get(key);
     if (page !== undefined && page.epoch !== epoch) {
       page.epoch = epoch;
@@ -94,25 +104,14 @@ export class CodeCache {
       }
     }
     if (page === undefined) {
-      page = new CodePage(place, mode, epoch);
+      page = new CodePage(place, mode, reach, epoch);
       this.#pages.set(key, page);
       const list = this.#places.get(place);
       if (list) list.push(page);
       else this.#places.set(place, [page]);
       this.ram.code[place / 4096] = 1;
     }
-    if (limit < 4096) return this.#limited(page, offset, limit);
-    return page.records.get(offset) ?? this.#decodeRun(page, offset, 4096);
-  }
-
-  /** Code that runs into the segment's limit is decoded anew each time: it ends in #GP. */
-  #limited(page: CodePage, offset: number, limit: number): number {
-    const before = new Map(page.records);
-    page.records.clear();
-    const record = this.#decodeRun(page, offset, limit);
-    page.records.clear();
-    for (const [o, r] of before) page.records.set(o, r);
-    return record;
+    return page.records.get(offset) ?? this.#decodeRun(page, offset);
   }
 
   #intact(page: CodePage): boolean {
@@ -147,7 +146,7 @@ export class CodeCache {
         for (let r = chunk; r < chunk + CHUNK; r += S.RECORD_SIZE) this.memory.i32[r >> 2] = H_STALE;
         this.#quarantine.push(chunk);
       }
-      this.#pages.delete(place / 4096 * (1 << MODE_BITS) + page.mode);
+      this.#pages.delete(page.key);
     }
     this.#places.delete(place);
     this.#covered.delete(place);
@@ -196,10 +195,10 @@ export class CodeCache {
     this.#owner[(chunk - S.RECORDS) >> 12] = page;
   }
 
-  #decodeRun(page: CodePage, start: number, limit: number): number {
+  #decodeRun(page: CodePage, start: number): number {
     this.#room(page);
     const d = this.#decoder;
-    const { u8 } = this.ram;
+    const { u8 } = this.ram, { limit } = page;
     const code = CODE_SIZES[page.mode & MODE_CODE];
     const first = page.cursor;
     let at = first, offset = start, count = 0;
@@ -210,7 +209,7 @@ export class CodeCache {
         at += S.RECORD_SIZE;
         break;
       }
-      const status = d.decode(u8, page.place + offset, page.place + Math.min(4096, limit), code);
+      const status = d.decode(u8, page.place + offset, page.place + limit, code);
       page.records.set(offset, at);
       if (status === "truncated") {
         if (limit < 4096) this.#raise(at, offset, count, GP, 0);

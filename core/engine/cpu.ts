@@ -17,7 +17,7 @@ import { checkState, cpuidChanged, stateReplaced } from "../x86/system/control.t
 import { reset } from "../x86/system/reset.ts";
 import { BEHIND, CodeCache } from "./code_cache.ts";
 import { type EngineImports, H_STALE, Handlers } from "./handlers.ts";
-import { ELSEWHERE } from "./interpreter_home.ts";
+import { ELSEWHERE } from "./branch_target.ts";
 import { LEAVE, MemoryUnit, offsetOf } from "./memory_unit.ts";
 import type { SoftVm } from "./soft.ts";
 import * as io from "./structures.ts";
@@ -349,9 +349,11 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     try {
       const linear = this.#linearRip();
       if (this.watch !== null && this.watch.breaksNear(linear)) return 0;
-      const known = this.#recall(linear);
-      if (known !== 0) return this.#begin(known, offsetOf(linear));
-      const place = this.fetchPlace(linear), offset = offsetOf(linear);
+      const offset = offsetOf(linear), limit = offset + this.#reach();
+      // The jump cache is for code whose segment reaches to the end of its page.
+      const known = limit >= 4096 ? this.#recall(linear) : 0;
+      if (known !== 0) return this.#begin(known, offset);
+      const place = this.fetchPlace(linear);
       if (place < 0) {
         this.#leaveUnknown(UNKNOWN_FETCH);
         return 0;
@@ -359,10 +361,10 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
       if (this.#code.reclaim()) this.flushJumps();
       const page = place - offset;
       const fresh = this.ram.code[page / 4096] === 0 || !this.#code.holds(page);
-      const record = this.#code.lookup(page, offset, this.#mode(), offset + this.#reach(), this.#epoch);
+      const record = this.#code.lookup(page, offset, this.#mode(), limit, this.#epoch);
       if (fresh) this.vm.protectPage(page);
       if (this.vm.engine === "translator") this.#code.translate(record);
-      if (offset + this.#reach() >= 4096) this.#remember(linear, record);
+      if (limit >= 4096) this.#remember(linear, record);
       return this.#begin(record, offset);
     } catch (e) {
       return this.#caught(e);

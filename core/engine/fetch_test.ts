@@ -27,7 +27,7 @@ test("executes the last byte of memory, and cannot go on behind it", (engine) =>
   guest.expect("HLT");
   assertEquals([guest.regs().rip, guest.regs().rax], [BigInt(END), 1n]);
   guest.expect("HLT");
-  guest.poke(END - 1, [0x40]);
+  guest.memory.bytes[END - 1] = 0x40;
   guest.set({ rip: END - 1 });
   for (let i = 0; i < 2; i++) {
     guest.expect("UNKNOWN");
@@ -95,15 +95,14 @@ test("faults on the second page only when its bytes are needed", (engine) => {
   guest.expect("SHUTDOWN");
   assertEquals([guest.regs().rip, guest.regs().rax, cr2(guest)], [0x1_1000n, 1n, 0x1_1000n]);
 
-  guest.code("b8 01 ; (bad)".replace("(bad)", "(bad)").slice(0, 0), 0x1_0ffe);
-  guest.poke(0x1_0ffe, [0xb8, 1]);
+  guest.memory.bytes.set([0xb8, 1], 0x1_0ffe);
   guest.change((s) => s.cr2 = 0n);
   guest.set({ rip: 0x1_0ffe });
   guest.expect("SHUTDOWN");
   assertEquals([guest.regs().rip, guest.regs().rax, cr2(guest)], [0x1_0ffen, 1n, 0x1_1000n]);
 
   // An opcode that does not exist in 64-bit mode needs no second page.
-  guest.poke(0x1_0fff, [0x06]);
+  guest.memory.bytes[0x1_0fff] = 0x06;
   guest.change((s) => s.cr2 = 0n);
   guest.set({ rip: 0x1_0fff });
   guest.expect("SHUTDOWN");

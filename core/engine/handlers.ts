@@ -3,11 +3,12 @@
  * compiled in batches, and gathered into one module from time to time so that tail calls stay within an instance.
  * @module
  */
-import { type Expr, type I32, i32, type I64, i64 } from "../wasm/expr.ts";
+import { type Expr, type I32, i32, type I64, i64, select } from "../wasm/expr.ts";
 import { type Callee, type FunctionType, ModuleBuilder } from "../wasm/module.ts";
 import type { Form } from "../x86/insn.ts";
 import * as S from "../x86/state.ts";
 import { type Instruction, type RecordMemory, Region } from "./region.ts";
+import { codeLimit } from "./branch_target.ts";
 import { type Block, singleBlock } from "./region_graph.ts";
 import { InstructionContext, maskOf, NeedsInterpreter, type Support } from "./instruction_context.ts";
 import { InterpreterHome } from "./interpreter_home.ts";
@@ -304,7 +305,15 @@ export class Handlers {
     const linear = f.choose(
       i32.eq(i32.and(key, K(3)), K(2)),
       () => target,
-      () => i64.and(i64.add(target, i64.load(K(0), { offset: S.SEG + S.CS * S.SEG_SIZE + S.SEG_BASE })), maskOf(32)),
+      () => {
+        const flat = f.let(
+          i64.and(i64.add(target, i64.load(K(0), { offset: S.SEG + S.CS * S.SEG_SIZE + S.SEG_BASE })), maskOf(32)),
+        );
+        // What the cache knows reaches to the end of its page: it is for segments that do, too.
+        const rest = i64.xor(i64.and(flat, i64.const(4095)), i64.const(4095));
+        const within = i64.le_u(i64.add(target, rest), codeLimit());
+        return select(within, flat, i64.const(-1));
+      },
     );
     const low = i32.wrap_i64(linear);
     const slot = i32.and(i32.xor(low, i32.shr_u(low, K(12))), K(S.JUMP_ENTRIES - 1));

@@ -23,6 +23,7 @@ import { cfOf, type FlagWords, ofOf, pfOf, sfOf, zfOf } from "../x86/flags.ts";
 import { widthOf } from "../x86/decode.ts";
 import type { Form, OperandSpec } from "../x86/insn.ts";
 import * as S from "../x86/state.ts";
+import { codeLimit, ELSEWHERE, relativeTarget } from "./branch_target.ts";
 import * as shapes from "./shape.ts";
 
 /** What handlers call, as known to the module under construction. */
@@ -460,16 +461,21 @@ export class InstructionContext implements Ctx {
 
   checkBranch(): void {
     const { f, home } = this;
-    f.if(i32.eqz(home.field<"i32">("i32.load", S.R_IMM)), () => {
+    const check = () => {
       home.settle();
       f.if(i32.eqz(f.callExpr(this.calls.checkBranch, "i32", home.record)), () => f.return(K32(0)));
+    };
+    const target = f.let(home.field<"i32">("i32.load", S.R_IMM));
+    if (this.code === 64) return f.if(i32.eqz(target), check);
+    // A target in another page was within the limit once; in this page it is as long as the page's records are.
+    f.if(i32.le_u(target, K32(ELSEWHERE)), () => {
+      const beyond = i64.gt_u(relativeTarget(home.record, this.shape), codeLimit());
+      f.if(i32.or(i32.eqz(target), beyond), check);
     });
   }
 
   checkTarget(rip: I64): void {
-    const bad = this.code === 64
-      ? i64.ne(i64.shr_s(i64.shl(rip, K64(16)), K64(16)), rip)
-      : i64.gt_u(rip, i64.load32_u(K32(0), { offset: S.SEG + S.CS * S.SEG_SIZE + S.SEG_LIMIT }));
+    const bad = this.code === 64 ? i64.ne(i64.shr_s(i64.shl(rip, K64(16)), K64(16)), rip) : i64.gt_u(rip, codeLimit());
     this.f.if(bad, () => this.raise(13, K32(0)));
   }
 

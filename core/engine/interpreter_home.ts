@@ -9,13 +9,11 @@ import type { ValType } from "../wasm/ops.ts";
 import type { Width } from "../x86/context.ts";
 import type { FlagWords } from "../x86/flags.ts";
 import * as S from "../x86/state.ts";
+import { codeLimit, ELSEWHERE, relativeTarget } from "./branch_target.ts";
 import type { Shape } from "./shape.ts";
 import { type Home, loadName, maskOf, storeName, type Support } from "./instruction_context.ts";
 
 const K = (n: number): I32 => i32.const(n);
-
-/** In place of a branch's target record: the target is valid, but in another page. */
-export const ELSEWHERE = 1;
 
 /** The home of an interpreter handler. */
 export class InterpreterHome implements Home {
@@ -106,10 +104,11 @@ export function emitBranch(f: FunctionBuilder, calls: Support, p: I32, shape: Sh
     });
   }, () => {
     f.if(target, () => {
-      const within = i32.add(i32.load16_u(p, { offset: S.R_OFFSET }), i32.load8_u(p, { offset: S.R_LENGTH }));
-      const distance = i64.add(i64.extend_i32_u(within), i64.load32_s(p, { offset: S.R_DISP }));
-      const width = shape.opsize === 16 ? 16 : shape.code === 64 ? 64 : 32;
-      f.returnCall(calls.goto, p, i64.and(i64.add(i64.load(K(0), { offset: S.CODE_BASE }), distance), maskOf(width)));
+      const rip = f.let(relativeTarget(p, shape));
+      // Another segment may have another limit.
+      const go = () => f.returnCall(calls.goto, p, rip);
+      if (shape.code === 64) go();
+      else f.if(i64.le_u(rip, codeLimit()), go);
     });
   });
   f.returnCall(calls.dispatch, f.callExpr(calls.branchSlow, "i32", p));
