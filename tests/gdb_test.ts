@@ -4,10 +4,11 @@
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { openKvm } from "../mod.ts";
-import { BACKENDS, TestFolder } from "./cli_support.ts";
+import { BACKENDS, cli, TestFolder } from "./cli_support.ts";
 import { findLimits } from "./conformance/probes.ts";
 
 const PROGRAM = new URL("../cli.ts", import.meta.url).pathname;
+const TWO_VCPUS = new URL("./gdb_two_vcpus.ts", import.meta.url).pathname;
 const SOURCE = new URL("./guests/gdb_guest.c", import.meta.url).pathname;
 /** What says in a gdb script that the guest is about to run until Ctrl-C. */
 const RUNNING = "RUNNING-UNTIL-CTRL-C";
@@ -75,18 +76,27 @@ interface Session {
 }
 
 /** Runs the guest under the command and gdb scripts on it, one after the other. */
-async function debug(
+function debug(
   { elf, image, entry, bits }: Built,
   backend: BackendName,
   scripts: readonly (readonly string[])[],
   more: readonly string[] = [],
 ): Promise<Session> {
   const args = [
-    ...["run", "--no-prompt", `--allow-read=${image}`, "--allow-net=127.0.0.1"],
-    ...backend === "kvm" ? ["--allow-ffi"] : [],
+    ...[`--allow-read=${image}`, ...backend === "kvm" ? ["--allow-ffi"] : []],
     ...[PROGRAM, "run", "--backend", backend, "--mode", bits === 64 ? "long" : "protected", "--load", "0x100000"],
     ...["--entry", entry, "--gdb", "0", "--wait", "--timeout", `${SECONDS}`, ...more, image],
   ];
+  return session(elf, args, scripts);
+}
+
+/** Runs a program that waits for gdb, and gdb scripts on it, one after the other. */
+async function session(
+  elf: string,
+  program: readonly string[],
+  scripts: readonly (readonly string[])[],
+): Promise<Session> {
+  const args = ["run", "--no-prompt", "--allow-net=127.0.0.1", ...program];
   await using child = new Deno.Command(Deno.execPath(), { args, stdout: "piped", stderr: "piped" }).spawn();
   let messages = "";
   const port = Promise.withResolvers<string>();
@@ -363,3 +373,50 @@ testWithGdb("gdb debugs a 32-bit guest with i386 registers", 32, ["soft", "kvm"]
   assertMatch(session.gdb, /\$1 = 5\n\$2 = 1\n[^]*\$3 = 0x1\n/);
   assertEquals([session.guest, session.code], ["10", 0]);
 });
+
+testWithGdb("gdb sees processors as threads, and steps one while the other stands", 64, ["soft"], async (guest) => {
+  const { elf, image, entry } = guest;
+  const { gdb, code } = await session(elf, [`--allow-read=${image}`, TWO_VCPUS, image, entry], [[
+    "info threads",
+    "thread 2",
+    "print $rip",
+    "set scheduler-locking on",
+    "stepi",
+    "stepi",
+    "stepi",
+    "print $rip",
+    "print $rax",
+    "thread 1",
+    "print $rip == &_start",
+    "set scheduler-locking off",
+    "break work",
+    "continue",
+    "thread",
+    "thread 2",
+    "print $rax > 2",
+    "delete",
+    "continue",
+  ]]);
+  assertMatch(gdb, /1 +Thread 1 \(vCPU 0 \[64-bit\]\)[^]*2 +Thread 2 \(vCPU 1 \[64-bit\]\)/);
+  assertMatch(gdb, /\$1 = \(void \(\*\)\(\)\) 0x2000\n[^]*\$2 = \(void \(\*\)\(\)\) 0x2003\n\$3 = 2\n/);
+  assertMatch(gdb, /\$4 = 1\n[^]*Breakpoint 1, work \(n=5\)[^]*Current thread is 1 [^]*\$5 = /);
+  assertMatch(gdb, /exited normally/);
+  assertEquals(code, 0);
+});
+
+testWithGdb(
+  "--trace names addresses by --symbols, and keeps to a function",
+  64,
+  ["soft", "kvm"],
+  async (guest, backend) => {
+    const { elf, image, entry } = guest;
+    const { code, stdout, stderr } = await cli([
+      ...["run", "--backend", backend, "--mode", "long", "--load", "0x100000", "--entry", entry, "--symbols", elf],
+      ...["--trace", "io,instructions=finish", image],
+    ]);
+    assertEquals([code, stdout], [0, "15"]);
+    assertEquals(stderr.match(/^IN: finish/gm)!.length >= 3, true);
+    assertEquals(stderr.match(/^IN: (?!finish)/gm), null);
+    assertMatch(stderr, /^KVM_RUN = KVM_EXIT_IO \{out, port=0x3f8.*\} rip=0x[0-9a-f]+ <_start\+0x[0-9a-f]+>$/m);
+  },
+);

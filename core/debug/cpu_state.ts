@@ -19,7 +19,9 @@ export type CodeMode = "real" | "virtual-8086" | "16-bit" | "32-bit" | "compatib
 
 /** Registers of one processor. */
 export class CpuState {
+  /** The general registers. */
   readonly regs: KvmRegs;
+  /** The special registers. */
   readonly sregs: KvmSregs;
   readonly #vcpu: Vcpu;
   readonly #regsBefore: Uint8Array;

@@ -62,12 +62,14 @@ export interface DebuggerOptions {
 interface Thread {
   readonly vcpu: Vcpu;
   action: ResumeAction;
-  /** What it is armed with now. */
-  armed: string;
+  /** What it is armed with now; -1 for nothing. */
+  armed: number;
   /** The tracer has seen the instruction that is to come to its end. */
   seen: boolean;
   /** A step came to its end with another exit than KVM_EXIT_DEBUG, which the caller had to serve first. */
   done: boolean;
+  /** RIP behind an HLT that a step has executed, while KVM_EXIT_HLT is still to come. */
+  haltedAt: bigint | null;
   /** The access that met a watchpoint during the run. */
   touched: StopReason | null;
   /** How often it left for each reason. */
@@ -76,6 +78,8 @@ interface Thread {
 
 const INTERRUPTED: VcpuExit = { reason: KVM_EXIT_INTR };
 const STOPPED: VcpuExit = { reason: KVM_EXIT_DEBUG };
+const HALTED: VcpuExit = { reason: KVM_EXIT_HLT };
+const HLT = 0xf4;
 
 /** A machine under a debugger. */
 export class Debugger implements GdbTarget {
@@ -105,9 +109,10 @@ export class Debugger implements GdbTarget {
     this.#threads = vcpus.map((vcpu) => ({
       vcpu,
       action: { kind: "continue" },
-      armed: "",
+      armed: -1,
       seen: false,
       done: false,
+      haltedAt: null,
       touched: null,
       exits: new Array<number>(KVM_EXIT_INTR + 1).fill(0),
     }));
@@ -142,6 +147,13 @@ export class Debugger implements GdbTarget {
       const single = this.#arm(thread, index);
       if (this.#endsBy(thread, single, index)) return STOPPED;
       const before = single ? vcpu.getRegs(this.#regs).rip : 0n;
+      const { haltedAt } = thread;
+      thread.haltedAt = null;
+      if (haltedAt !== null && haltedAt === vcpu.getRegs(this.#regs).rip) {
+        thread.exits[KVM_EXIT_HLT]++;
+        return HALTED;
+      }
+      const isHalt = single && vcpu.alarm !== undefined && this.#isHalt(vcpu);
       if (this.#tracer?.instructions && !thread.seen) {
         thread.seen = true;
         this.#tracer.instruction(index);
@@ -160,10 +172,18 @@ export class Debugger implements GdbTarget {
         if (thread.done) thread.seen = false;
         return exit;
       }
+      // A kernel that emulates may forget HLT over a step.
+      if (isHalt && vcpu.getRegs(this.#regs).rip === before + 1n) thread.haltedAt = before + 1n;
       thread.done = true;
       if (this.#endsBy(thread, single, index)) return exit;
     }
     return INTERRUPTED;
+  }
+
+  /** Whether the next instruction is HLT. */
+  #isHalt(vcpu: Vcpu): boolean {
+    const linear = linearRip(vcpu.getRegs(this.#regs), vcpu.getSregs(this.#sregs));
+    return this.memory.read(vcpu, linear, 1)[0] === HLT;
   }
 
   /** Stops the machine if what was done asks for it. */
@@ -201,7 +221,7 @@ export class Debugger implements GdbTarget {
     const { kind } = thread.action;
     const tracer = this.#tracer;
     const single = kind !== "continue" || (tracer?.instructions ?? false);
-    const wanted = `${single} ${this.#points.version}`;
+    const wanted = this.#points.version * 2 + (single ? 1 : 0);
     if (wanted === thread.armed) return single;
     thread.armed = wanted;
     this.#points.arm(thread.vcpu, single, {

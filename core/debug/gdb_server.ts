@@ -35,7 +35,7 @@ const MEMORY_MOST = 0x2000;
 const OUTPUT_MOST = 0x1000;
 const SUPPORTED = [
   `PacketSize=${PACKET_MOST.toString(16)}`,
-  ...["QStartNoAckMode+", "qXfer:features:read+", "vContSupported+", "swbreak+", "hwbreak+", "qqemu.PhyMemMode+"],
+  ...["QStartNoAckMode+", "qXfer:features:read+", "vContSupported+", "swbreak+", "hwbreak+"],
 ];
 
 /** What the server talks to. */

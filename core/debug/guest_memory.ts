@@ -10,7 +10,10 @@ export class GuestMemory {
   readonly #vm: Vm;
   readonly #translation: KvmTranslation = new KvmTranslation();
 
-  /** @param vm Whose memory it is. */
+  /**
+   * The memory of a machine.
+   * @param vm The machine.
+   */
   constructor(vm: Vm) {
     this.#vm = vm;
   }

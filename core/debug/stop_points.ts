@@ -25,7 +25,10 @@ export class StopPoints {
   #points: readonly StopPoint[] = [];
   #version = 0;
 
-  /** @param canObserve Whether the engine has `Vcpu.observe`. */
+  /**
+   * None yet.
+   * @param canObserve Whether the engine has `Vcpu.observe`.
+   */
   constructor(canObserve: boolean) {
     this.#canObserve = canObserve;
   }

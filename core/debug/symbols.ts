@@ -43,7 +43,10 @@ export class SymbolTable {
   readonly #symbols: readonly GuestSymbol[];
   readonly #byName: ReadonlyMap<string, GuestSymbol>;
 
-  /** @param symbols In any order; of several with one address, the first counts. */
+  /**
+   * A table of symbols.
+   * @param symbols In any order; of several with one address, the first counts.
+   */
   constructor(symbols: readonly GuestSymbol[]) {
     const byAddress = new Map<bigint, GuestSymbol>();
     for (const symbol of symbols) if (!byAddress.has(symbol.address)) byAddress.set(symbol.address, symbol);

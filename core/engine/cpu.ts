@@ -484,6 +484,8 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     this.u64[S.CR8 >> 3] = v.getBigUint64(16, true);
     if (this.ram.exposed) {
       this.#epoch = this.#epoch + 1 & 0x1ff_ffff;
+      // What was verified so many runs ago must not pass for verified now.
+      if (this.#epoch === 0) this.memoryChanged();
       this.modeChanged();
     }
     const bad = checkState(this);

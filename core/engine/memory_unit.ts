@@ -191,8 +191,11 @@ export abstract class MemoryUnit {
     const second = this.#advance(linear, first);
     const physical1 = this.#resolve(linear, access, fill), place1 = this.#place;
     const physical2 = this.#resolve(second, access, fill), place2 = this.#place;
-    this.#part(physical1, place1, first, 0, write);
+    // Memory is written last: the instruction begins anew behind the exit for what is not memory.
+    const later = write && place1 >= 0 && place2 < 0;
+    if (!later) this.#part(physical1, place1, first, 0, write);
     this.#part(physical2, place2, size - first, first, write);
+    if (later) this.#part(physical1, place1, first, 0, write);
   }
 
   /** RUN ends behind the instruction if its access meets a watchpoint. */
