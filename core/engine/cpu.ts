@@ -3,7 +3,6 @@
  * @module
  */
 import type { BackendVcpu, VcpuEventKind, VcpuObserver } from "../kvm/backend.ts";
-import type { Form } from "../x86/insn.ts";
 import { IF, RF, TF } from "../x86/flags.ts";
 import { GuestFault, type Helper, type Machine } from "../x86/machine.ts";
 import { MODE_CODE } from "../x86/mode.ts";
@@ -982,10 +981,5 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
 
   [Symbol.dispose](): void {
     this.vm.forget(this);
-  }
-
-  /** Text of the interpreter handler for a form and shape, for golden tests. */
-  handlerText(form: Form, shape: number): string {
-    return this.#handlers.textOf(form, shape);
   }
 }

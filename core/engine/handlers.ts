@@ -7,10 +7,11 @@ import { type Expr, type I32, i32, type I64, i64, select } from "../wasm/expr.ts
 import { type Callee, type FunctionType, ModuleBuilder } from "../wasm/module.ts";
 import type { Form } from "../x86/insn.ts";
 import * as S from "../x86/state.ts";
+import { lowMask } from "../x86/table/arith_flags.ts";
 import { type Instruction, type RecordMemory, Region } from "./region.ts";
 import { codeLimit } from "./branch_target.ts";
 import { type Block, singleBlock } from "./region_graph.ts";
-import { InstructionContext, maskOf, NeedsInterpreter, type Support } from "./instruction_context.ts";
+import { InstructionContext, NeedsInterpreter, type Support } from "./instruction_context.ts";
 import { InterpreterHome } from "./interpreter_home.ts";
 import { unpackShape } from "./shape.ts";
 
@@ -307,7 +308,7 @@ export class Handlers {
       () => target,
       () => {
         const flat = f.let(
-          i64.and(i64.add(target, i64.load(K(0), { offset: S.SEG + S.CS * S.SEG_SIZE + S.SEG_BASE })), maskOf(32)),
+          i64.and(i64.add(target, i64.load(K(0), { offset: S.SEG + S.CS * S.SEG_SIZE + S.SEG_BASE })), lowMask(32)),
         );
         // What the cache knows reaches to the end of its page: it is for segments that do, too.
         const rest = i64.xor(i64.and(flat, i64.const(4095)), i64.const(4095));

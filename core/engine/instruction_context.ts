@@ -23,6 +23,7 @@ import { cfOf, type FlagWords, ofOf, pfOf, sfOf, zfOf } from "../x86/flags.ts";
 import { widthOf } from "../x86/decode.ts";
 import type { Form, OperandSpec } from "../x86/insn.ts";
 import * as S from "../x86/state.ts";
+import { loadName, lowMask, storeName } from "../x86/table/arith_flags.ts";
 import { codeLimit, ELSEWHERE, relativeTarget } from "./branch_target.ts";
 import * as shapes from "./shape.ts";
 
@@ -70,21 +71,6 @@ type How = keyof typeof HOW;
 
 const K32 = (n: number): I32 => i32.const(n);
 const K64 = (n: number | bigint): I64 => i64.const(n);
-
-/** Mask of the low `width` bits. */
-export function maskOf(width: number): I64 {
-  return K64(width === 64 ? -1n : (1n << BigInt(width)) - 1n);
-}
-
-/** Load of `bytes` bytes, zero-extended. */
-export function loadName(bytes: number): string {
-  return bytes === 8 ? "i64.load" : `i64.load${bytes * 8}_u`;
-}
-
-/** Store of the low `bytes` bytes. */
-export function storeName(bytes: number): string {
-  return bytes === 8 ? "i64.store" : `i64.store${bytes * 8}`;
-}
 
 interface Pending {
   readonly depth: number;
@@ -223,7 +209,7 @@ export class InstructionContext implements Ctx {
 
   #imm(width: number, spec: OperandSpec): I64 {
     const w = Math.max(width, spec.signed ? this.#signedWidth() : 0);
-    return this.f.let(i64.and(this.home.field<"i64">("i64.load", S.R_IMM), maskOf(w)));
+    return this.f.let(i64.and(this.home.field<"i64">("i64.load", S.R_IMM), lowMask(w)));
   }
 
   #signedWidth(): number {
@@ -291,7 +277,7 @@ export class InstructionContext implements Ctx {
 
   rip(): I64 {
     const at = i64.add(i64.load(K32(0), { offset: S.CODE_BASE }), i64.extend_i32_u(this.#field16(S.R_OFFSET)));
-    return this.f.let(i64.and(at, maskOf(this.code === 64 ? 64 : 32)));
+    return this.f.let(i64.and(at, lowMask(this.code === 64 ? 64 : 32)));
   }
 
   segment(): I32 {
@@ -299,7 +285,7 @@ export class InstructionContext implements Ctx {
   }
 
   nextRip(): I64 {
-    return this.f.let(i64.and(this.#nextOffset(), maskOf(this.code === 64 ? 64 : 32)));
+    return this.f.let(i64.and(this.#nextOffset(), lowMask(this.code === 64 ? 64 : 32)));
   }
 
   // Flags.
@@ -376,7 +362,7 @@ export class InstructionContext implements Ctx {
     const at = f.local("i32"), end = f.let(i32.add(to, bytes));
     f.set(at, to);
     f.loop((next) => {
-      f.store(storeName(width / 8), f.get(at), value, { memory: RAM });
+      f.store(storeName(width), f.get(at), value, { memory: RAM });
       f.set(at, i32.add(f.get(at), K32(width / 8)));
       f.brIf(next, i32.ne(f.get(at), end));
     });
@@ -389,7 +375,7 @@ export class InstructionContext implements Ctx {
   }
 
   #setStackPointer(value: I64): I64 {
-    const sp = this.f.let(i64.and(value, maskOf(this.stack)));
+    const sp = this.f.let(i64.and(value, lowMask(this.stack)));
     this.#sp = sp;
     this.reg(4, this.stack).write(sp);
     return sp;
@@ -397,9 +383,9 @@ export class InstructionContext implements Ctx {
 
   push(value: I64, width: Width): void {
     const v = this.f.let(value);
-    const sp = this.f.let(i64.and(i64.sub(this.#stackPointer(), K64(width / 8)), maskOf(this.stack)));
+    const sp = this.f.let(i64.and(i64.sub(this.#stackPointer(), K64(width / 8)), lowMask(this.stack)));
     this.access(this.shape.stackMode, K32(S.SEG + S.SS * S.SEG_SIZE), sp, width / 8, "write").store(
-      storeName(width / 8),
+      storeName(width),
       v,
     );
     this.#setStackPointer(sp);
@@ -408,7 +394,7 @@ export class InstructionContext implements Ctx {
   pop(width: Width): I64 {
     const sp = this.f.let(this.#stackPointer());
     const a = this.access(this.shape.stackMode, K32(S.SEG + S.SS * S.SEG_SIZE), sp, width / 8, "read");
-    const v = this.f.let(a.load<I64>(loadName(width / 8)));
+    const v = this.f.let(a.load<I64>(loadName(width)));
     this.#setStackPointer(i64.add(sp, K64(width / 8)));
     this.#popped += width / 8;
     return v;
@@ -429,7 +415,7 @@ export class InstructionContext implements Ctx {
     };
     if (am === shapes.AM_SEG16 || am === shapes.AM_SEG32) {
       const seg = f.let(segment);
-      linear = f.let(i64.and(i64.add(i64.load(seg, { offset: S.SEG_BASE }), off), maskOf(32)));
+      linear = f.let(i64.and(i64.add(i64.load(seg, { offset: S.SEG_BASE }), off), lowMask(32)));
       // An address that is not aligned is the first thing that processors notice.
       align();
       const last = bytes === 1 ? off : i64.add(off, K64(bytes - 1));
@@ -643,7 +629,7 @@ class RegisterOperand implements Operand {
       // A 32-bit register that is not written keeps its upper half.
       if (width === 32) width = 64;
       const old = home.read(this.at, width);
-      v = f.let(select(when, this.width === 32 ? i64.and(v, maskOf(32)) : v, old));
+      v = f.let(select(when, this.width === 32 ? i64.and(v, lowMask(32)) : v, old));
     }
     const constant = constantOf(this.at);
     const key = constant !== undefined ? `r${constant}.${width}` : `o${this.#id()}`;
@@ -688,29 +674,29 @@ class MemoryOperand implements Operand {
   }
 
   offset(): I64 {
-    const make = () => this.c.f.let(i64.and(this.effective(), maskOf(shapes.AM_SIZE[this.am])));
+    const make = () => this.c.f.let(i64.and(this.effective(), lowMask(shapes.AM_SIZE[this.am])));
     if (!this.fixed) return make();
     return this.#offset ??= make();
   }
 
   access(bytes: number, how: How, displacement?: I64, aligned: boolean | number = false): Access {
     let off = this.offset();
-    if (displacement) off = i64.and(i64.add(off, displacement), maskOf(shapes.AM_SIZE[this.am]));
+    if (displacement) off = i64.and(i64.add(off, displacement), lowMask(shapes.AM_SIZE[this.am]));
     return this.c.access(this.am, this.segment, off, bytes, how, aligned);
   }
 
   read(): I64 {
-    return this.c.f.let(this.access(this.width / 8, "read").load<I64>(loadName(this.width / 8)));
+    return this.c.f.let(this.access(this.width / 8, "read").load<I64>(loadName(this.width)));
   }
 
   modify(): I64 {
     this.#access = this.access(this.width / 8, "modify");
-    return this.c.f.let(this.#access.load<I64>(loadName(this.width / 8)));
+    return this.c.f.let(this.#access.load<I64>(loadName(this.width)));
   }
 
   write(value: I64): void {
     const v = this.c.f.let(value);
-    (this.#access ?? this.access(this.width / 8, "write")).store(storeName(this.width / 8), v);
+    (this.#access ?? this.access(this.width / 8, "write")).store(storeName(this.width), v);
   }
 
   address(): I32 {

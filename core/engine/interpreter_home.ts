@@ -9,9 +9,10 @@ import type { ValType } from "../wasm/ops.ts";
 import type { Width } from "../x86/context.ts";
 import type { FlagWords } from "../x86/flags.ts";
 import * as S from "../x86/state.ts";
+import { loadName, lowMask, storeName } from "../x86/table/arith_flags.ts";
 import { codeLimit, ELSEWHERE, relativeTarget } from "./branch_target.ts";
 import type { Shape } from "./shape.ts";
-import { type Home, loadName, maskOf, storeName, type Support } from "./instruction_context.ts";
+import { type Home, type Support } from "./instruction_context.ts";
 
 const K = (n: number): I32 => i32.const(n);
 
@@ -29,12 +30,12 @@ export class InterpreterHome implements Home {
   }
 
   read(at: I32, width: Width): I64 {
-    return load<"i64">(loadName(width / 8), ...placed(at));
+    return load<"i64">(loadName(width), ...placed(at));
   }
 
   write(at: I32, width: Width, value: I64): void {
-    const v = width === 32 ? i64.and(value, maskOf(32)) : value;
-    this.f.store(width === 32 ? "i64.store" : storeName(width / 8), placed(at)[0], v, placed(at)[1]);
+    const v = width === 32 ? i64.and(value, lowMask(32)) : value;
+    this.f.store(width === 32 ? "i64.store" : storeName(width), placed(at)[0], v, placed(at)[1]);
   }
 
   flags(): FlagWords {

@@ -11,7 +11,8 @@ import type { Width } from "../x86/context.ts";
 import type { FlagWords } from "../x86/flags.ts";
 import type { Form } from "../x86/insn.ts";
 import * as S from "../x86/state.ts";
-import { type Home, InstructionContext, maskOf, NeedsInterpreter, type Support } from "./instruction_context.ts";
+import { lowMask } from "../x86/table/arith_flags.ts";
+import { type Home, InstructionContext, NeedsInterpreter, type Support } from "./instruction_context.ts";
 import { emitBranch } from "./interpreter_home.ts";
 import { type Block, isBack } from "./region_graph.ts";
 import type { Shape } from "./shape.ts";
@@ -203,7 +204,7 @@ export class Region {
     const n = (at - S.GPR) >> 3;
     if (n < 0 || n >= GPRS) return load<"i64">(width === 64 ? "i64.load" : `i64.load${width}_u`, K(0), { offset: at });
     const v = this.f.get(this.#register(n));
-    return i64.and(i64.shr_u(v, i64.const((at & 7) * 8)), maskOf(width));
+    return i64.and(i64.shr_u(v, i64.const((at & 7) * 8)), lowMask(width));
   }
 
   write(at: number, width: Width, value: I64): void {
@@ -213,10 +214,10 @@ export class Region {
     const l = this.#register(n);
     this.#written.add(n);
     if (width === 64) f.set(l, value);
-    else if (width === 32) f.set(l, i64.and(value, maskOf(32)));
+    else if (width === 32) f.set(l, i64.and(value, lowMask(32)));
     else {
       const shift = (at & 7) * 8, mask = ((1n << BigInt(width)) - 1n) << BigInt(shift);
-      const part = i64.shl(i64.and(value, maskOf(width)), i64.const(shift));
+      const part = i64.shl(i64.and(value, lowMask(width)), i64.const(shift));
       f.set(l, i64.or(i64.and(f.get(l), i64.const(~mask)), part));
     }
   }
