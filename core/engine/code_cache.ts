@@ -10,7 +10,7 @@ import * as S from "../x86/state.ts";
 import { FIRST_FREE, H_NEXT, H_RAISE, H_STALE, H_STRADDLE, type Handlers } from "./handlers.ts";
 import type { Ram } from "./ram.ts";
 import { type RecordInfo, regionGraph } from "./region_graph.ts";
-import { shapeOf, unpackShape } from "./shape.ts";
+import { type Shape, shapeOf, unpackShape } from "./shape.ts";
 import { ELSEWHERE } from "./branch_target.ts";
 
 /** Most instructions in a run: also how far a budget can be overrun before stepping takes over. */
@@ -19,7 +19,12 @@ const RUN_MAX = 48;
 const CHUNK = 4096;
 /** Samples that make a record hot. */
 const HOT = 2;
+/** How often a region is made anew with code that was not known before. */
+const REMADE_MAX = 4;
+/** Most pages in a region. */
+const PAGES_MAX = 5;
 const LEAVE: RecordInfo = { kind: "leave", target: 0 };
+const RETURN: RecordInfo = { kind: "return", target: 0 };
 const END: RecordInfo = { kind: "end", target: 0 };
 const PLAIN: RecordInfo = { kind: "plain", target: 0 };
 const CODE_SIZES = [16, 32, 64] as const;
@@ -30,6 +35,17 @@ const UD = 6, GP = 13;
 
 function pageKey(place: number, mode: number, limit: number): number {
   return (place / 4096 * (1 << MODE_BITS) + mode) * 4096 + (limit & 4095);
+}
+
+interface TranslatedRegion {
+  /** Table index. */
+  readonly slot: number;
+  /** Table index of the interpreter's handler for its first record. */
+  readonly handler: number;
+  /** The pages whose code it holds. */
+  readonly pages: ReadonlySet<CodePage>;
+  /** Records that it is left for. */
+  readonly exits: ReadonlySet<number>;
 }
 
 /** The decoded code of one page in one mode, as far as one segment limit reaches. */
@@ -43,6 +59,8 @@ class CodePage {
   end = 0;
   /** Bytes decoded, as [start, end) pairs, and a copy of them, to find host writes. */
   readonly spans: { start: number; bytes: Uint8Array }[] = [];
+  /** Entries of the regions that hold code of it. */
+  readonly regions: Set<number> = new Set();
   /** Epoch in which it was last verified. */
   epoch: number;
 
@@ -80,6 +98,8 @@ export class CodeCache {
     readonly ram: Ram,
     readonly memory: { readonly u8: Uint8Array; readonly u16: Uint16Array; readonly i32: Int32Array },
     has: (feature: string) => boolean,
+    /** The record of the code at a linear address, if that is known in the present mode; or 0. */
+    readonly recall: (linear: number) => number,
   ) {
     this.#decoder = new Decoder(table, has);
   }
@@ -141,8 +161,9 @@ export class CodeCache {
     const list = this.#places.get(place);
     if (!list) return;
     for (const page of list) {
+      for (const entry of page.regions) this.#dropRegion(entry);
       for (const chunk of page.chunks) {
-        this.#dropRegions(chunk);
+        for (let r = chunk; r < chunk + CHUNK; r += S.RECORD_SIZE) this.#heat.delete(r);
         for (let r = chunk; r < chunk + CHUNK; r += S.RECORD_SIZE) this.memory.i32[r >> 2] = H_STALE;
         this.#quarantine.push(chunk);
       }
@@ -339,28 +360,69 @@ export class CodeCache {
 
   /** How often a sample of the run loop has met a record. */
   readonly #heat: Map<number, number> = new Map();
-  readonly #regions: Map<number, { readonly slot: number; readonly handler: number }> = new Map();
+  readonly #regions: Map<number, TranslatedRegion> = new Map();
+  /** Entries of the regions that are left for a record. */
+  readonly #leftFor: Map<number, Set<number>> = new Map();
+  /** How often the region of an entry has been made anew. */
+  readonly #remade: Map<number, number> = new Map();
 
-  /** Notes that the run loop has met `record`, and translates what begins there once that happens often. */
-  sample(record: number): void {
-    if (this.#regions.has(record)) return;
+  /**
+   * Notes that the run loop has met `record`, and translates what begins there once that happens often.
+   * @param base Linear address of the record's page.
+   * @returns whether there is a new region.
+   */
+  sample(record: number, base: number): boolean {
+    if (this.#regions.has(record)) return false;
     const n = (this.#heat.get(record) ?? 0) + 1;
     this.#heat.set(record, n);
-    if (n === HOT) this.translate(record);
+    if (n < HOT) return true;
+    if (n > HOT || !this.translate(record, base)) return false;
+    // A region that has been left for this one is to have its code as well.
+    for (const entry of this.#leftFor.get(record) ?? []) {
+      const remade = (this.#remade.get(entry) ?? 0) + 1;
+      if (remade > REMADE_MAX) continue;
+      this.#remade.set(entry, remade);
+      this.#dropRegion(entry);
+      this.#heat.set(entry, HOT - 1);
+    }
+    return true;
   }
 
-  /** Makes the region that is entered at `record`; false if nothing there can be translated. */
-  translate(record: number): boolean {
+  /**
+   * Makes the region that is entered at `record`; false if nothing there can be translated.
+   * @param base Linear address of the record's page.
+   */
+  translate(record: number, base: number): boolean {
     if (this.#regions.has(record)) return true;
     const page = this.#owner[(record - S.RECORDS) >> 12];
     if (!page) return false;
-    const blocks = regionGraph(record, S.RECORD_SIZE, (r) => this.#info(page, r));
-    if (!blocks.length || blocks[0].records.length === 0) return false;
-    const slot = this.handlers.addRegion(blocks, this.memory, (r) => {
-      const { form, shape } = this.handlers.at(this.#handler(r));
-      return { form, shape: unpackShape(shape) };
+    const distances = new Map<CodePage, number>([[page, 0]]);
+    const blocks = regionGraph(record, S.RECORD_SIZE, (r) => this.#info(r, base, distances));
+    if (!blocks.length || !blocks.some((b) => b.start === record && b.records.length > 0)) return false;
+    const handler = this.memory.i32[record >> 2];
+    const slot = this.handlers.addRegion({
+      blocks,
+      memory: this.memory,
+      describe: (r) => {
+        const handler = this.#handler(r), { form, shape } = this.handlers.at(handler);
+        return { form, shape: unpackShape(shape), handler };
+      },
+      distance: (r) => distances.get(this.#owner[(r - S.RECORDS) >> 12]!)!,
     });
-    this.#regions.set(record, { slot, handler: this.memory.i32[record >> 2] });
+    const pages = new Set(blocks.map((b) => this.#owner[(b.start - S.RECORDS) >> 12]!));
+    const exits = new Set<number>();
+    for (const b of blocks) {
+      if (!b.following && b.exit) exits.add(b.exit);
+      const target = b.taken || !b.records.length ? 0 : this.memory.i32[(b.records[b.records.length - 1] + S.R_IMM) >> 2];
+      if ((b.last === "branch" || b.last === "jump") && target > ELSEWHERE) exits.add(target);
+    }
+    this.#regions.set(record, { slot, handler, pages, exits });
+    for (const p of pages) p.regions.add(record);
+    for (const r of exits) {
+      const entries = this.#leftFor.get(r);
+      if (entries) entries.add(record);
+      else this.#leftFor.set(r, new Set([record]));
+    }
     this.memory.i32[record >> 2] = slot;
     return true;
   }
@@ -370,8 +432,9 @@ export class CodeCache {
     return this.#regions.get(record)?.handler ?? this.memory.i32[record >> 2];
   }
 
-  #info(page: CodePage, record: number): RecordInfo {
-    const handler = this.#handler(record);
+  #info(record: number, base: number, distances: Map<CodePage, number>): RecordInfo {
+    const handler = this.#handler(record), page = this.#owner[(record - S.RECORDS) >> 12];
+    if (!page) return LEAVE;
     if (handler === H_NEXT) {
       return { kind: "next", target: page.records.get(this.memory.u16[(record + S.R_OFFSET) >> 1]) ?? 0 };
     }
@@ -379,20 +442,43 @@ export class CodeCache {
     const { form, shape } = this.handlers.at(handler);
     if (!this.handlers.translatable(record, this.memory, form, shape)) return LEAVE;
     const { ends, stack } = form.row.attributes;
-    if (form.operands.some((o) => o.code === "J") && !stack) {
-      const target = this.memory.i32[(record + S.R_IMM) >> 2];
-      return { kind: ends ? "jump" : "branch", target: target > ELSEWHERE ? target : 0 };
-    }
-    return ends ? END : PLAIN;
+    if (form.mnemonic === "RET") return RETURN;
+    if (!form.operands.some((o) => o.code === "J")) return ends ? END : PLAIN;
+    let target = this.memory.i32[(record + S.R_IMM) >> 2];
+    // Before its target is known, a call or a loop is better made by the interpreter.
+    if (target === 0 && (stack || form.row.attributes.address)) return LEAVE;
+    if (target === ELSEWHERE) target = this.#elsewhere(record, unpackShape(shape), base, distances);
+    if (stack && target === 0) return END;
+    return { kind: stack ? "call" : ends ? "jump" : "branch", target };
   }
 
-  #dropRegions(chunk: number): void {
-    for (let r = chunk; r < chunk + CHUNK; r += S.RECORD_SIZE) {
-      const region = this.#regions.get(r);
-      this.#heat.delete(r);
-      if (!region) continue;
-      this.handlers.removeRegion(region.slot);
-      this.#regions.delete(r);
+  /** The target of a branch to another page, if the region may hold that page; 0 if not. */
+  #elsewhere(record: number, { opsize, code }: Shape, base: number, distances: Map<CodePage, number>): number {
+    if (opsize === 16 || code === 16) return 0;
+    const { u8, u16, i32 } = this.memory;
+    const from = distances.get(this.#owner[(record - S.RECORDS) >> 12]!)!;
+    let linear = base + from + u16[(record + S.R_OFFSET) >> 1] + u8[record + S.R_LENGTH] + i32[(record + S.R_DISP) >> 2];
+    if (code === 32) linear = linear >>> 0;
+    const target = this.recall(linear), page = target && this.#owner[(target - S.RECORDS) >> 12];
+    if (!page) return 0;
+    let distance = linear - u16[(target + S.R_OFFSET) >> 1] - base;
+    if (code === 32) distance |= 0;
+    const known = distances.get(page);
+    if (known === undefined && distances.size < PAGES_MAX) distances.set(page, distance);
+    return distances.get(page) === distance ? target : 0;
+  }
+
+  #dropRegion(entry: number): void {
+    const region = this.#regions.get(entry);
+    if (!region) return;
+    this.#regions.delete(entry);
+    this.memory.i32[entry >> 2] = region.handler;
+    this.handlers.removeRegion(region.slot);
+    for (const page of region.pages) page.regions.delete(entry);
+    for (const r of region.exits) {
+      const entries = this.#leftFor.get(r)!;
+      entries.delete(entry);
+      if (entries.size === 0) this.#leftFor.delete(r);
     }
   }
 

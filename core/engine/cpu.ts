@@ -5,7 +5,7 @@
 import type { BackendVcpu, VcpuEventKind, VcpuObserver } from "../kvm/backend.ts";
 import { IF, RF, TF } from "../x86/flags.ts";
 import { GuestFault, type Helper, type Machine } from "../x86/machine.ts";
-import { MODE_CODE } from "../x86/mode.ts";
+import { MODE_CODE, MODE_USER } from "../x86/mode.ts";
 import * as S from "../x86/state.ts";
 import { type CpuidEntry, cpuModel, hasFeature, lookupCpuid } from "../x86/system/cpuid.ts";
 import { HELPERS } from "../x86/system/helpers.ts";
@@ -17,6 +17,7 @@ import { reset } from "../x86/system/reset.ts";
 import { BEHIND, CodeCache } from "./code_cache.ts";
 import { type EngineImports, H_STALE, Handlers } from "./handlers.ts";
 import { ELSEWHERE } from "./branch_target.ts";
+import { SLOW_REGION, SLOW_STACK } from "./instruction_context.ts";
 import { LEAVE, MemoryUnit, offsetOf } from "./memory_unit.ts";
 import type { SoftVm } from "./soft.ts";
 import * as io from "./structures.ts";
@@ -36,8 +37,8 @@ const SLICE = 0x3fff_ffff;
 const REP_CHUNK = 4096;
 /** Where the lower half of the canonical addresses ends. */
 const CANONICAL_END = 0x8000_0000_0000;
-/** Instructions between two samples of where the time goes. */
-const SAMPLE = 20_000;
+/** Instructions between two samples of where the time goes: while they find something new, and at most. */
+const SAMPLE = 20_000, SAMPLE_MAX = 640_000;
 /** hw.hardware_exit_reason of KVM_EXIT_UNKNOWN: an instruction was fetched where there is no memory. */
 export const UNKNOWN_FETCH = 0x1000;
 /** hw.hardware_exit_reason of KVM_EXIT_UNKNOWN: the engine itself failed; the message is on the vCPU object. */
@@ -77,7 +78,10 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
   /** DR6 bits of traps that wait for the end of the instruction. */
   #trapBits = 0;
   #stepping = false;
-  #codeChanged = false;
+  /** The next instruction must be executed alone. */
+  #alone = false;
+  /** Instructions between two samples. */
+  #sampling = SAMPLE;
   /** The instruction at RIP has been answered by the host program and is to be executed once more. */
   #completing = false;
 
@@ -102,14 +106,14 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
   constructor(readonly vm: SoftVm) {
     super(vm.ram);
     this.#cpuid = cpuModel("max");
+    const memory = { memory: vm.ram.memory, base: this.own.start };
     this.#handlers = new Handlers({
-      cpu: this.cpuMemory,
-      ram: vm.ram.memory,
+      ...memory,
       imports: this,
       helper: (name) => this.#wrap(name),
-      support: (name) => supportFunctions(this.cpuMemory, name),
+      support: (name) => supportFunctions(memory, name),
     });
-    this.#code = new CodeCache(INSTRUCTIONS, this.#handlers, vm.ram, this, (f) => this.has(f));
+    this.#code = new CodeCache(INSTRUCTIONS, this.#handlers, vm.ram, this, (f) => this.has(f), (a) => this.#recall(a));
     this.i32[S.REP_LIMIT >> 2] = REP_CHUNK;
     this.flushTlb(true);
     reset(this);
@@ -154,19 +158,20 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     try {
       const linear = this.linearOf(low, high);
       if (Number.isNaN(linear) || linear + (how & 0xff) > CANONICAL_END) {
-        this.nonCanonical((how & 0x1000) !== 0 || this.segment === S.SEG + S.SS * S.SEG_SIZE);
+        this.nonCanonical((how & SLOW_STACK) !== 0 || this.segment === S.SEG + S.SS * S.SEG_SIZE);
       }
       const kind = how >> 8 & 3;
       if (this.watch !== null && !this.#stepping) {
         const access = kind === 1 ? ACCESS_WRITE : kind === 2 ? ACCESS_WRITE | ACCESS_READ : ACCESS_READ;
         if (this.watch.meets(linear, how & 0xff, access)) return this.#replay();
       }
-      this.accessSlow(linear, how & 0xff, kind === 1, kind === 2, (this.i32[S.KEY >> 2] & 16) !== 0, true);
-      if (!this.#codeChanged) return 1;
-      this.#codeChanged = false;
-      return 2;
+      this.inRegion = (how & SLOW_REGION) !== 0;
+      this.accessSlow(linear, how & 0xff, kind === 1, kind === 2, (this.i32[S.KEY >> 2] & MODE_USER) !== 0, true);
+      return 1;
     } catch (e) {
       return this.#caught(e);
+    } finally {
+      this.inRegion = false;
     }
   }
 
@@ -362,7 +367,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
       const fresh = this.ram.code[page / 4096] === 0 || !this.#code.holds(page);
       const record = this.#code.lookup(page, offset, this.#mode(), limit, this.#epoch);
       if (fresh) this.vm.protectPage(page);
-      if (this.vm.engine === "translator") this.#code.translate(record);
+      if (this.vm.engine === "translator") this.#code.translate(record, linear - offset);
       if (limit >= 4096) this.#remember(linear, record);
       return this.#begin(record, offset);
     } catch (e) {
@@ -550,18 +555,25 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
       if (this.#halted) return this.exit(EXIT_HLT);
       if (this.#left <= 0) return;
       const exhausted = this.#held > 0;
-      this.#held = Math.max(0, this.#left - SAMPLE);
+      this.#held = Math.max(0, this.#left - this.#sampling);
       if (this.#watched() || this.watch !== null && this.#nearWatch(this.watch)) {
         this.#watchedStep();
         continue;
       }
       // Whatever waits for the interrupt window is looked at after every instruction that may open it.
-      const record = this.#waiting() ? 0 : this.#resolve();
+      const record = this.#waiting() || this.#alone ? 0 : this.#resolve();
+      this.#alone = false;
       if (record !== 0) {
-        if (exhausted && this.vm.engine === "auto") this.#code.sample(record);
+        if (exhausted && this.vm.engine === "auto") this.#sample(record);
         this.#handlers.enter(record);
       } else if (this.#exit < 0 && this.#faultVector < 0) this.#step();
     }
+  }
+
+  #sample(record: number): void {
+    const linear = this.#linearRip();
+    const fresh = this.#code.sample(record, linear - offsetOf(linear));
+    this.#sampling = fresh ? SAMPLE : Math.min(this.#sampling * 2, SAMPLE_MAX);
   }
 
   /** An interrupt or the host waits, and only the shadow of STI or MOV SS is in the way. */
@@ -836,7 +848,14 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
 
   override codeWritten(place: number): void {
     this.#code.invalidate(place);
-    this.#codeChanged = true;
+  }
+
+  override changesCode(place: number, length: number): boolean {
+    return this.vm.changesCode(place, length);
+  }
+
+  protected override alone(): void {
+    this.#alone = true;
   }
 
   /** Whether a write changes bytes that this processor has decoded. */
@@ -981,5 +1000,6 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
 
   [Symbol.dispose](): void {
     this.vm.forget(this);
+    this.ram.release(this.own);
   }
 }

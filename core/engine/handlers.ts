@@ -8,11 +8,12 @@ import { type Callee, type FunctionType, ModuleBuilder } from "../wasm/module.ts
 import type { Form } from "../x86/insn.ts";
 import * as S from "../x86/state.ts";
 import { lowMask } from "../x86/table/arith_flags.ts";
-import { type Instruction, type RecordMemory, Region } from "./region.ts";
+import { type RecordMemory, Region, type RegionCode } from "./region.ts";
 import { codeLimit } from "./branch_target.ts";
-import { type Block, singleBlock } from "./region_graph.ts";
+import { singleBlock } from "./region_graph.ts";
 import { InstructionContext, NeedsInterpreter, type Support } from "./instruction_context.ts";
 import { InterpreterHome } from "./interpreter_home.ts";
+import { importMemories, type ProcessorMemory } from "./processor_memory.ts";
 import { unpackShape } from "./shape.ts";
 
 /** Handlers with fixed places in the table. */
@@ -47,11 +48,7 @@ export interface EngineImports {
 }
 
 /** What a handler set is made for. */
-export interface HandlerEnvironment {
-  /** State block and records. */
-  readonly cpu: WebAssembly.Memory;
-  /** Guest memory. */
-  readonly ram: WebAssembly.Memory;
+export interface HandlerEnvironment extends ProcessorMemory {
   /** The engine. */
   readonly imports: EngineImports;
   /** A TypeScript helper by name; a trailing `!` asks for the control-transfer form. */
@@ -132,11 +129,11 @@ export class Handlers {
   }
 
   /** Compiles a region; returns its table index. */
-  addRegion(blocks: readonly Block[], memory: RecordMemory, describe: (record: number) => Instruction): number {
+  addRegion(code: RegionCode): number {
     const m = new ModuleBuilder();
     const s = this.#support(m);
     const f = m.function("region", ["i32"], ["i32"]);
-    new Region(f, s.calls, memory, describe).build(blocks);
+    new Region(f, s.calls, code).build();
     const slot = this.#free.pop() ?? this.#next++;
     this.#grow();
     m.element(0, slot, [f]);
@@ -157,9 +154,11 @@ export class Handlers {
     if (can === undefined) {
       const m = new ModuleBuilder();
       const { calls } = this.#support(m);
-      const unpacked = { form, shape: unpackShape(shape) };
+      const unpacked = { form, shape: unpackShape(shape), handler: 0 };
       try {
-        new Region(m.function("trial", ["i32"], ["i32"]), calls, memory, () => unpacked).build([singleBlock(record)]);
+        const blocks = [singleBlock(record)];
+        const code = { blocks, memory, describe: () => unpacked, distance: () => 0 };
+        new Region(m.function("trial", ["i32"], ["i32"]), calls, code).build();
         can = true;
       } catch (e) {
         if (!(e instanceof NeedsInterpreter)) throw e;
@@ -218,9 +217,8 @@ export class Handlers {
   }
 
   #instantiate(m: ModuleBuilder, engine: Record<string, CallableFunction>): WebAssembly.Instance {
-    const { cpu, ram } = this.env;
     return new WebAssembly.Instance(new WebAssembly.Module(m.toBytes()), {
-      e: { cpu, ram, table: this.table },
+      e: { memory: this.env.memory, table: this.table },
       h: engine as WebAssembly.ModuleImports,
     });
   }
@@ -234,8 +232,7 @@ export class Handlers {
     const { env } = this;
     const known: Record<string, Callee> = {};
     const imports: Record<string, CallableFunction> = {};
-    m.importMemory("e", "cpu", { initial: 1 });
-    m.importMemory("e", "ram", { initial: 1 });
+    importMemories(m, env);
     m.importTable("e", "table", { initial: 1 });
     const declare = (name: string, func: CallableFunction, { params, results }: FunctionType): Callee => {
       imports[name] = func;

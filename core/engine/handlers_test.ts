@@ -9,8 +9,8 @@ import { CodeCache } from "./code_cache.ts";
 import { type EngineImports, FIRST_FREE, Handlers } from "./handlers.ts";
 import type { Support } from "./instruction_context.ts";
 import { Ram } from "./ram.ts";
-import { type Instruction, type RecordMemory, Region } from "./region.ts";
-import type { Block } from "./region_graph.ts";
+import { importMemories } from "./processor_memory.ts";
+import { Region, type RegionCode } from "./region.ts";
 import { shapeOf } from "./shape.ts";
 
 /** Flat 32-bit protected mode, and 64-bit mode. */
@@ -89,34 +89,38 @@ function declared(m: ModuleBuilder): Support {
 class ReadableHandlers extends Handlers {
   readonly texts: string[] = [];
 
-  override addRegion(blocks: readonly Block[], memory: RecordMemory, describe: (r: number) => Instruction): number {
+  override addRegion(code: RegionCode): number {
     const m = new ModuleBuilder();
-    m.importMemory("e", "cpu", { initial: 1 });
-    m.importMemory("e", "ram", { initial: 1 });
+    importMemories(m, this.env);
     m.importTable("e", "table", { initial: 1 });
     const calls = declared(m);
-    new Region(m.function("region", ["i32"], ["i32"]), calls, memory, describe).build(blocks);
+    new Region(m.function("region", ["i32"], ["i32"]), calls, code).build();
     this.texts.push(m.toText());
-    return super.addRegion(blocks, memory, describe);
+    return super.addRegion(code);
   }
 }
 
+/** Bytes of the processor's own memory. */
+const OWN_SIZE = 0x80000;
+/** Where in the machine's memory the code is. */
+const CODE = OWN_SIZE;
+
 /** A processor's memory with handlers and a code cache, and no run loop. */
 class Bench {
-  readonly cpu = new WebAssembly.Memory({ initial: 8 });
-  readonly u8 = new Uint8Array(this.cpu.buffer);
-  readonly u16 = new Uint16Array(this.cpu.buffer);
-  readonly i32 = new Int32Array(this.cpu.buffer);
+  readonly ram = new Ram();
+  readonly own = this.ram.allocate(OWN_SIZE);
+  readonly u8 = new Uint8Array(this.ram.memory.buffer, this.own.start, OWN_SIZE);
+  readonly u16 = new Uint16Array(this.ram.memory.buffer, this.own.start, OWN_SIZE / 2);
+  readonly i32 = new Int32Array(this.ram.memory.buffer, this.own.start, OWN_SIZE / 4);
   readonly engine = new Engine();
   readonly helpers: string[] = [];
-  readonly ram = new Ram();
   readonly handlers: ReadableHandlers;
   readonly code: CodeCache;
 
   constructor() {
     this.handlers = new ReadableHandlers({
-      cpu: this.cpu,
-      ram: this.ram.memory,
+      memory: this.ram.memory,
+      base: this.own.start,
       imports: this.engine,
       helper: (name) => () => {
         this.helpers.push(name);
@@ -126,13 +130,13 @@ class Bench {
         throw new TypeError(`Cannot call ${name}: no instruction of this test does`);
       },
     });
-    this.code = new CodeCache(INSTRUCTIONS, this.handlers, this.ram, this, ALL);
+    this.code = new CodeCache(INSTRUCTIONS, this.handlers, this.ram, this, ALL, () => 0);
   }
 
   /** Decodes `bytes` at the beginning of guest memory; returns the first record. */
   decode(bytes: readonly number[], mode: number): number {
-    this.ram.u8.set(bytes);
-    return this.code.lookup(0, 0, mode, 4096, 1);
+    this.ram.u8.set(bytes, CODE);
+    return this.code.lookup(CODE, 0, mode, 4096, 1);
   }
 
   /** Makes a branch known, as the engine does when it is first taken. */
@@ -187,7 +191,7 @@ function sum(bench: Bench): { first: number; branch: number } {
 
 Deno.test("addRegion() a loop is what testdata/region.wat has", () => {
   const bench = new Bench(), { first } = sum(bench);
-  assert(bench.code.translate(first));
+  assert(bench.code.translate(first, 0));
   assertGolden(
     new URL("testdata/region.wat", import.meta.url),
     `;; add eax, ecx; dec ecx; jne first\n${bench.handlers.texts[0]}`,
@@ -197,7 +201,7 @@ Deno.test("addRegion() a loop is what testdata/region.wat has", () => {
 Deno.test("enter() interpreted and translated code leave the same state", () => {
   const results = [false, true].map((translated) => {
     const bench = new Bench(), { first } = sum(bench);
-    if (translated) assert(bench.code.translate(first));
+    if (translated) assert(bench.code.translate(first, 0));
     bench.handlers.enter(first);
     const { engine, helpers } = bench;
     return {
@@ -216,7 +220,7 @@ Deno.test("enter() interpreted and translated code leave the same state", () => 
 Deno.test("enter() a budget that is used up leaves before an instruction, in both executors", () => {
   for (const translated of [false, true]) {
     const bench = new Bench(), { first } = sum(bench);
-    if (translated) assert(bench.code.translate(first));
+    if (translated) assert(bench.code.translate(first, 0));
     bench.i32[S.BUDGET >> 2] = 12;
     bench.handlers.enter(first);
     assertEquals(bench.engine.calls, [translated ? "leave" : "branch_slow"]);
@@ -247,13 +251,13 @@ Deno.test("translatable() plain instructions are, those that need a helper are n
     return bench.handlers.translatable(record, bench, form, shape);
   };
   assert(can(first));
-  assert(!can(bench.code.lookup(0, 5, FLAT32, 4096, 1)), "HLT");
+  assert(!can(bench.code.lookup(CODE, 5, FLAT32, 4096, 1)), "HLT");
 });
 
 Deno.test("invalidate() sends whoever runs forgotten code to the engine", () => {
   const bench = new Bench(), { first } = sum(bench);
-  assert(bench.code.translate(first));
-  bench.code.invalidate(0);
+  assert(bench.code.translate(first, 0));
+  bench.code.invalidate(CODE);
   bench.handlers.enter(first);
   assertEquals(bench.engine.calls, ["stale"]);
   assertEquals(bench.register(0), 0);

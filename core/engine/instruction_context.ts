@@ -13,7 +13,6 @@ import {
   i64,
   load,
   select,
-  type storeType,
   type V128,
 } from "../wasm/expr.ts";
 import type { Callee, FunctionBuilder } from "../wasm/module.ts";
@@ -24,7 +23,7 @@ import { widthOf } from "../x86/decode.ts";
 import type { Form, OperandSpec } from "../x86/insn.ts";
 import * as S from "../x86/state.ts";
 import { loadName, lowMask, storeName } from "../x86/table/arith_flags.ts";
-import { codeLimit, ELSEWHERE, relativeTarget } from "./branch_target.ts";
+import { codeLimit } from "./branch_target.ts";
 import * as shapes from "./shape.ts";
 
 /** What handlers call, as known to the module under construction. */
@@ -65,9 +64,16 @@ export const RAM = 1;
 /** Thrown when an instruction cannot be part of a translated region. */
 export class NeedsInterpreter {}
 
+/** How an access is made, as `slow` is told in bits 8 and 9. */
+export const HOW = { read: 0, write: 1, modify: 2 } as const;
 /** How an access is made. */
-const HOW = { read: 0, write: 1, modify: 2 } as const;
-type How = keyof typeof HOW;
+export type How = keyof typeof HOW;
+/** Told to `slow`: the access is to the stack. */
+export const SLOW_STACK = 0x1000;
+/** Told to `slow`: a region asks. It must not overwrite decoded code, as it may be its own. */
+export const SLOW_REGION = 0x2000;
+/** What an address is made of: a ModRM or moffs operand, rSI, rDI, the stack pointer. */
+export type Place = "ea" | "source" | "destination" | "stack";
 
 const K32 = (n: number): I32 => i32.const(n);
 const K64 = (n: number | bigint): I64 => i64.const(n);
@@ -88,16 +94,20 @@ export interface Home {
   read(at: I32, width: Width): I64;
   /** Writes the low `width` bits of a general register, now; `value` is bound. */
   write(at: I32, width: Width, value: I64): void;
-  /** The flag words, bound. */
+  /** The flag words; they do not change any more. */
   flags(): FlagWords;
+  /** Whether flag words are expressions that may never be evaluated. */
+  readonly lazyFlags: boolean;
   /** Sets the flag words, now. */
   putFlags(words: FlagWords): void;
-  /** Emitted behind a slow store; `result` is 2 if it overwrote decoded code. */
-  stored(result: I32): void;
-  /** Emitted before anything that may leave the instruction or look at the state block. */
-  settle(): void;
-  /** Address of the TLB view in force. */
-  tlb(): I32;
+  /** RIP of the first byte of the instruction's page. */
+  codeBase(): I64;
+  /** An access of `bytes` bytes at a linear address, through the software TLB. */
+  access(linear: I64, bytes: number, how: How, stack: boolean, place: Place): Access;
+  /** Raises an exception and leaves. */
+  raise(vector: I32, errorCode: I32): void;
+  /** Leaves with a fault if the relative branch must not be taken. */
+  checkBranch(): void;
   /** Whether helpers may be called here. */
   readonly helpers: boolean;
   /** Goes on with the next instruction. */
@@ -127,6 +137,8 @@ export class InstructionContext implements Ctx {
   #popped = 0;
   #ended = false;
   #helped = false;
+  /** How deep the instruction itself is nested. */
+  readonly #depth: number;
 
   constructor(
     readonly f: FunctionBuilder,
@@ -135,6 +147,7 @@ export class InstructionContext implements Ctx {
     readonly calls: Support,
     readonly home: Home,
   ) {
+    this.#depth = f.depth;
     this.opsize = shape.opsize;
     this.asize = shape.asize;
     this.code = shape.code;
@@ -168,10 +181,10 @@ export class InstructionContext implements Ctx {
       case "W":
       case "Q":
         if (this.shape.ea === shapes.EA_NONE) return new RegisterOperand(this, width, this.#field16(S.R_RM));
-        return new MemoryOperand(this, width, this.shape.am, this.#field16(S.R_SEG), () => this.#effective());
+        return new MemoryOperand(this, width, this.shape.am, this.#field16(S.R_SEG), "ea", () => this.#effective());
       case "M":
       case "O":
-        return new MemoryOperand(this, width, this.shape.am, this.#field16(S.R_SEG), () => this.#effective());
+        return new MemoryOperand(this, width, this.shape.am, this.#field16(S.R_SEG), "ea", () => this.#effective());
       case "G":
       case "V":
       case "P":
@@ -230,17 +243,17 @@ export class InstructionContext implements Ctx {
     const source = which === "source";
     const am = source ? this.shape.am : this.shape.destinationMode;
     const seg = source ? this.#field16(S.R_SEG) : K32(am === shapes.AM_BASE32 ? S.SEG + S.FLAT * S.SEG_SIZE : S.SEG);
-    return new MemoryOperand(this, width, am, seg, () => this.reg(source ? 6 : 7, this.asize).read(), false);
+    return new MemoryOperand(this, width, am, seg, which, () => this.reg(source ? 6 : 7, this.asize).read(), false);
   }
 
   memory(offset: I64, width: Width): Operand {
     const at = this.f.let(offset);
-    return new MemoryOperand(this, width, this.shape.am, this.#field16(S.R_SEG), () => at);
+    return new MemoryOperand(this, width, this.shape.am, this.#field16(S.R_SEG), "ea", () => at);
   }
 
   stackMemory(offset: I64, width: Width): Operand {
     const at = this.f.let(offset);
-    return new MemoryOperand(this, width, this.shape.stackMode, K32(S.SEG + S.SS * S.SEG_SIZE), () => at);
+    return new MemoryOperand(this, width, this.shape.stackMode, K32(S.SEG + S.SS * S.SEG_SIZE), "stack", () => at);
   }
 
   #effective(): I64 {
@@ -272,11 +285,11 @@ export class InstructionContext implements Ctx {
   #nextOffset(): I64 {
     const { home } = this;
     const offset = home.field<"i32">("i32.load16_u", S.R_OFFSET), length = home.field<"i32">("i32.load8_u", S.R_LENGTH);
-    return i64.add(i64.load(K32(0), { offset: S.CODE_BASE }), i64.extend_i32_u(i32.add(offset, length)));
+    return i64.add(home.codeBase(), i64.extend_i32_u(i32.add(offset, length)));
   }
 
   rip(): I64 {
-    const at = i64.add(i64.load(K32(0), { offset: S.CODE_BASE }), i64.extend_i32_u(this.#field16(S.R_OFFSET)));
+    const at = i64.add(this.home.codeBase(), i64.extend_i32_u(this.#field16(S.R_OFFSET)));
     return this.f.let(i64.and(at, lowMask(this.code === 64 ? 64 : 32)));
   }
 
@@ -297,10 +310,10 @@ export class InstructionContext implements Ctx {
   setFlags(words: FlagWords, when?: I32): void {
     let now = words;
     if (when) {
-      const old = this.home.flags();
+      const old = this.home.flags(), condition = this.f.let(when);
       now = {
-        res: this.f.let(this.#select(when, words.res, old.res)),
-        aux: this.f.let(this.#select(when, words.aux, old.aux)),
+        res: this.share(this.#select(condition, words.res, old.res)),
+        aux: this.share(this.#select(condition, words.aux, old.aux)),
       };
     }
     this.defer("flags", () => this.home.putFlags(now));
@@ -309,7 +322,12 @@ export class InstructionContext implements Ctx {
   #select(when: I32, a: I64, b: I64): I64 {
     const c = constantOf(when);
     if (c !== undefined) return c ? a : b;
+    if (this.home.lazyFlags) return select(when, a, b);
     return this.f.choose(when, () => a, () => b);
+  }
+
+  share<T extends ValType>(value: Expr<T>): Expr<T> {
+    return this.home.lazyFlags ? value : this.f.let(value);
   }
 
   condition(cc: number): I32 {
@@ -381,20 +399,20 @@ export class InstructionContext implements Ctx {
     return sp;
   }
 
+  #stackAccess(sp: I64, width: Width, how: How): Access {
+    return this.access(this.shape.stackMode, K32(S.SEG + S.SS * S.SEG_SIZE), sp, width / 8, how, "stack");
+  }
+
   push(value: I64, width: Width): void {
     const v = this.f.let(value);
     const sp = this.f.let(i64.and(i64.sub(this.#stackPointer(), K64(width / 8)), lowMask(this.stack)));
-    this.access(this.shape.stackMode, K32(S.SEG + S.SS * S.SEG_SIZE), sp, width / 8, "write").store(
-      storeName(width),
-      v,
-    );
+    this.#stackAccess(sp, width, "write").store(storeName(width), v);
     this.#setStackPointer(sp);
   }
 
   pop(width: Width): I64 {
     const sp = this.f.let(this.#stackPointer());
-    const a = this.access(this.shape.stackMode, K32(S.SEG + S.SS * S.SEG_SIZE), sp, width / 8, "read");
-    const v = this.f.let(a.load<I64>(loadName(width)));
+    const v = this.f.let(this.#stackAccess(sp, width, "read").load<I64>(loadName(width)));
     this.#setStackPointer(i64.add(sp, K64(width / 8)));
     this.#popped += width / 8;
     return v;
@@ -403,7 +421,15 @@ export class InstructionContext implements Ctx {
   // Memory.
 
   /** Checks `bytes` bytes at `offset` of the segment whose state is at `segment`, in the way `am`. */
-  access(am: number, segment: I32, offset: I64, bytes: number, how: How, aligned: boolean | number = false): Access {
+  access(
+    am: number,
+    segment: I32,
+    offset: I64,
+    bytes: number,
+    how: How,
+    place: Place,
+    aligned: boolean | number = false,
+  ): Access {
     const { f } = this;
     const off = f.let(offset);
     const stack = constantOf(segment) === S.SEG + S.SS * S.SEG_SIZE;
@@ -411,7 +437,7 @@ export class InstructionContext implements Ctx {
     const align = () => {
       if (!aligned) return;
       const unit = aligned === true ? bytes : aligned;
-      f.if(i64.ne(i64.and(linear, K64(unit - 1)), K64(0)), () => this.#raise(K32(13), K32(0)));
+      f.if(i64.ne(i64.and(linear, K64(unit - 1)), K64(0)), () => this.home.raise(K32(13), K32(0)), null, "unlikely");
     };
     if (am === shapes.AM_SEG16 || am === shapes.AM_SEG32) {
       const seg = f.let(segment);
@@ -423,15 +449,15 @@ export class InstructionContext implements Ctx {
       const outside = i32.or(i64.lt_s(off, i64.load(seg, { offset: S.SEG_LOW })), i64.gt_s(last, limit));
       f.if(outside, () => {
         const vector = stack ? K32(12) : i32.sub(K32(13), i32.eq(seg, K32(S.SEG + S.SS * S.SEG_SIZE)));
-        this.#raise(vector, K32(0));
-      });
+        this.home.raise(vector, K32(0));
+      }, null, "unlikely");
     } else {
       if (am === shapes.AM_BASE64 || am === shapes.AM_BASE32) {
         linear = f.let(i64.add(i64.load(segment, { offset: S.SEG_BASE }), off));
       }
       align();
     }
-    return new LinearAccess(this, linear, bytes, how, stack);
+    return this.home.access(linear, bytes, how, stack, place);
   }
 
   // Control.
@@ -446,28 +472,17 @@ export class InstructionContext implements Ctx {
   }
 
   checkBranch(): void {
-    const { f, home } = this;
-    const check = () => {
-      home.settle();
-      f.if(i32.eqz(f.callExpr(this.calls.checkBranch, "i32", home.record)), () => f.return(K32(0)));
-    };
-    const target = f.let(home.field<"i32">("i32.load", S.R_IMM));
-    if (this.code === 64) return f.if(i32.eqz(target), check);
-    // A target in another page was within the limit once; in this page it is as long as the page's records are.
-    f.if(i32.le_u(target, K32(ELSEWHERE)), () => {
-      const beyond = i64.gt_u(relativeTarget(home.record, this.shape), codeLimit());
-      f.if(i32.or(i32.eqz(target), beyond), check);
-    });
+    this.home.checkBranch();
   }
 
   checkTarget(rip: I64): void {
     const bad = this.code === 64 ? i64.ne(i64.shr_s(i64.shl(rip, K64(16)), K64(16)), rip) : i64.gt_u(rip, codeLimit());
-    this.f.if(bad, () => this.raise(13, K32(0)));
+    this.f.if(bad, () => this.raise(13, K32(0)), null, "unlikely");
   }
 
   jump(rip: I64): void {
     this.commit();
-    this.#ended = this.f.depth === 0;
+    this.#ended = this.f.depth === this.#depth;
     this.home.jump(rip);
   }
 
@@ -477,14 +492,8 @@ export class InstructionContext implements Ctx {
   }
 
   raise(vector: number | I32, errorCode: I32 = K32(-1)): void {
-    this.#ended ||= this.f.depth === 0;
-    this.#raise(typeof vector === "number" ? K32(vector) : vector, errorCode);
-  }
-
-  #raise(vector: I32, errorCode: I32): void {
-    const { f, home } = this;
-    home.settle();
-    f.return(f.callExpr(this.calls.raise, "i32", home.record, vector, errorCode));
+    this.#ended ||= this.f.depth === this.#depth;
+    this.home.raise(typeof vector === "number" ? K32(vector) : vector, errorCode);
   }
 
   #prepare(args: readonly I64[]): void {
@@ -509,7 +518,7 @@ export class InstructionContext implements Ctx {
   transfer(name: string, ...args: I64[]): void {
     const { f } = this;
     this.#prepare(args);
-    this.#ended ||= f.depth === 0;
+    this.#ended ||= f.depth === this.#depth;
     f.returnCall(this.calls.dispatch, f.callExpr(this.calls.helper(`${name}!`), "i32", this.home.record));
   }
 
@@ -540,70 +549,6 @@ export class InstructionContext implements Ctx {
   read128(o: Operand): V128 {
     if (o.isMemory) return this.f.let(o.access(16, "read").load<V128>("v128.load"));
     return this.f.let(load<"v128">("v128.load", o.address()));
-  }
-}
-
-/** An access that went through the software TLB. */
-class LinearAccess implements Access {
-  readonly #ok: I32;
-  readonly #host: I32;
-  readonly #low: I32;
-  readonly #high: I32;
-  readonly #code: number;
-
-  constructor(
-    readonly c: InstructionContext,
-    linear: I64,
-    readonly bytes: number,
-    readonly how: How,
-    stack: boolean,
-  ) {
-    const { f } = c;
-    const slot = i32.and(i32.wrap_i64(i64.shr_u(linear, K64(7))), K32((S.TLB_ENTRIES - 1) << 5));
-    const entry = f.let(i32.add(c.home.tlb(), slot));
-    const last = bytes === 1 ? linear : i64.add(linear, K64(bytes - 1));
-    const tag = i64.load(entry, { offset: how === "read" ? S.TLB_READ : S.TLB_WRITE });
-    this.#ok = f.let(i64.eq(tag, i64.and(last, K64(-4096))));
-    this.#low = f.let(i32.wrap_i64(linear));
-    this.#high = i32.wrap_i64(i64.shr_u(linear, K64(32)));
-    this.#host = f.let(i32.add(this.#low, i32.load(entry, { offset: S.TLB_ADDEND })));
-    this.#code = bytes | HOW[how] << 8 | (stack ? 1 << 12 : 0);
-  }
-
-  #slow(how: How): void {
-    const { f, calls, home } = this.c;
-    const code = this.#code & ~0x300 | HOW[how] << 8;
-    home.settle();
-    const result = f.let(f.callExpr(calls.slow, "i32", home.record, this.#low, this.#high, K32(code)));
-    f.if(i32.eqz(result), () => f.return(K32(0)));
-    if (how === "write") home.stored(result);
-  }
-
-  span(): { readonly host: I32; readonly bytes: I32 } {
-    const toEnd = i32.sub(K32(4096), i32.and(this.#low, K32(4095)));
-    return { host: this.#host, bytes: this.c.f.let(select(this.#ok, toEnd, K32(0))) };
-  }
-
-  load<T extends Expr>(name: string, offset = 0): T {
-    const { f } = this.c;
-    const v = f.choose(
-      this.#ok,
-      () => load<ValType>(name, this.#host, { memory: RAM, offset }),
-      () => {
-        if (offset === 0) this.#slow(this.how);
-        return load<ValType>(name, K32(0), { offset: S.SCRATCH + offset });
-      },
-    );
-    return v as Expr as T;
-  }
-
-  store(name: string, value: Expr, offset = 0): void {
-    const { f } = this.c;
-    const v = f.let(value as Expr<ReturnType<typeof storeType>>);
-    f.if(this.#ok, () => f.store(name, this.#host, v, { memory: RAM, offset }), () => {
-      f.store(name, K32(0), v, { offset: S.SCRATCH + offset });
-      if (offset === 0) this.#slow("write");
-    });
   }
 }
 
@@ -666,6 +611,7 @@ class MemoryOperand implements Operand {
     readonly width: Width,
     readonly am: number,
     readonly segment: I32,
+    readonly place: Place,
     readonly effective: () => I64,
     /** Whether the address is the same each time it is asked for: not so for strings. */
     readonly fixed: boolean = true,
@@ -682,7 +628,7 @@ class MemoryOperand implements Operand {
   access(bytes: number, how: How, displacement?: I64, aligned: boolean | number = false): Access {
     let off = this.offset();
     if (displacement) off = i64.and(i64.add(off, displacement), lowMask(shapes.AM_SIZE[this.am]));
-    return this.c.access(this.am, this.segment, off, bytes, how, aligned);
+    return this.c.access(this.am, this.segment, off, bytes, how, this.place, aligned);
   }
 
   read(): I64 {

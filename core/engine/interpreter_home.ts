@@ -3,16 +3,16 @@
  * state block, and every handler ends in a tail call to the next record's.
  * @module
  */
-import { constantOf, type Expr, type I32, i32, type I64, i64, load } from "../wasm/expr.ts";
+import { constantOf, type Expr, type I32, i32, type I64, i64, load, select, type storeType } from "../wasm/expr.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import type { ValType } from "../wasm/ops.ts";
-import type { Width } from "../x86/context.ts";
+import type { Access, Width } from "../x86/context.ts";
 import type { FlagWords } from "../x86/flags.ts";
 import * as S from "../x86/state.ts";
 import { loadName, lowMask, storeName } from "../x86/table/arith_flags.ts";
 import { codeLimit, ELSEWHERE, relativeTarget } from "./branch_target.ts";
 import type { Shape } from "./shape.ts";
-import { type Home, type Support } from "./instruction_context.ts";
+import { type Home, HOW, type How, RAM, SLOW_STACK, type Support } from "./instruction_context.ts";
 
 const K = (n: number): I32 => i32.const(n);
 
@@ -20,6 +20,7 @@ const K = (n: number): I32 => i32.const(n);
 export class InterpreterHome implements Home {
   readonly record: I32;
   readonly helpers = true;
+  readonly lazyFlags = false;
 
   constructor(readonly f: FunctionBuilder, readonly calls: Support, readonly shape: Shape) {
     this.record = f.get(f.param(0, "i32"));
@@ -50,12 +51,30 @@ export class InterpreterHome implements Home {
     this.f.store("i64.store", K(0), words.aux, { offset: S.FAUX });
   }
 
-  settle(): void {}
+  codeBase(): I64 {
+    return i64.load(K(0), { offset: S.CODE_BASE });
+  }
 
-  stored(): void {}
+  access(linear: I64, bytes: number, how: How, stack: boolean): Access {
+    return new InterpreterAccess(this, linear, bytes, how, stack);
+  }
 
-  tlb(): I32 {
-    return i32.load(K(0), { offset: S.TLB_VIEW });
+  raise(vector: I32, errorCode: I32): void {
+    this.f.return(this.f.callExpr(this.calls.raise, "i32", this.record, vector, errorCode));
+  }
+
+  checkBranch(): void {
+    const { f, record } = this;
+    const check = () => {
+      f.if(i32.eqz(f.callExpr(this.calls.checkBranch, "i32", record)), () => f.return(K(0)));
+    };
+    const target = f.let(i32.load(record, { offset: S.R_IMM }));
+    if (this.shape.code === 64) return f.if(i32.eqz(target), check);
+    // A target in another page was within the limit once; in this page it is as long as the page's records are.
+    f.if(i32.le_u(target, K(ELSEWHERE)), () => {
+      const beyond = i64.gt_u(relativeTarget(record, this.shape), codeLimit());
+      f.if(i32.or(i32.eqz(target), beyond), check);
+    });
   }
 
   next(helped: boolean): void {
@@ -91,11 +110,73 @@ export class InterpreterHome implements Home {
   }
 }
 
+/** An access that went through the software TLB. */
+class InterpreterAccess implements Access {
+  readonly #ok: I32;
+  readonly #host: I32;
+  readonly #low: I32;
+  readonly #high: I32;
+  readonly #code: number;
+
+  constructor(
+    readonly home: InterpreterHome,
+    linear: I64,
+    readonly bytes: number,
+    readonly how: How,
+    stack: boolean,
+  ) {
+    const { f } = home;
+    const slot = i32.and(i32.wrap_i64(i64.shr_u(linear, i64.const(7))), K((S.TLB_ENTRIES - 1) << 5));
+    const entry = f.let(i32.add(i32.load(K(0), { offset: S.TLB_VIEW }), slot));
+    const last = bytes === 1 ? linear : i64.add(linear, i64.const(bytes - 1));
+    const tag = i64.load(entry, { offset: how === "read" ? S.TLB_READ : S.TLB_WRITE });
+    this.#ok = f.let(i64.eq(tag, i64.and(last, i64.const(-4096))));
+    this.#low = f.let(i32.wrap_i64(linear));
+    this.#high = i32.wrap_i64(i64.shr_u(linear, i64.const(32)));
+    this.#host = f.let(i32.add(this.#low, i32.load(entry, { offset: S.TLB_ADDEND })));
+    this.#code = bytes | (stack ? SLOW_STACK : 0);
+  }
+
+  #slow(how: How): void {
+    const { f, calls, record } = this.home;
+    const code = K(this.#code | HOW[how] << 8);
+    f.if(i32.eqz(f.callExpr(calls.slow, "i32", record, this.#low, this.#high, code)), () => f.return(K(0)));
+  }
+
+  span(): { readonly host: I32; readonly bytes: I32 } {
+    const toEnd = i32.sub(K(4096), i32.and(this.#low, K(4095)));
+    return { host: this.#host, bytes: this.home.f.let(select(this.#ok, toEnd, K(0))) };
+  }
+
+  load<T extends Expr>(name: string, offset = 0): T {
+    const { f } = this.home;
+    const v = f.choose(
+      this.#ok,
+      () => load<ValType>(name, this.#host, { memory: RAM, offset }),
+      () => {
+        if (offset === 0) this.#slow(this.how);
+        return load<ValType>(name, K(0), { offset: S.SCRATCH + offset });
+      },
+      "likely",
+    );
+    return v as Expr as T;
+  }
+
+  store(name: string, value: Expr, offset = 0): void {
+    const { f } = this.home;
+    const v = f.let(value as Expr<ReturnType<typeof storeType>>);
+    f.if(this.#ok, () => f.store(name, this.#host, v, { memory: RAM, offset }), () => {
+      f.store(name, K(0), v, { offset: S.SCRATCH + offset });
+      if (offset === 0) this.#slow("write");
+    }, "likely");
+  }
+}
+
 /**
  * Takes the relative branch whose record is `p`: to the record in its immediate once that is known; by the jump cache if
  * it leads out of the page, which the immediate {@linkcode ELSEWHERE} tells; through the engine the first time.
  */
-export function emitBranch(f: FunctionBuilder, calls: Support, p: I32, shape: Shape): void {
+function emitBranch(f: FunctionBuilder, calls: Support, p: I32, shape: Shape): void {
   const target = f.let(i32.load(p, { offset: S.R_IMM }));
   f.if(i32.gt_u(target, K(ELSEWHERE)), () => {
     const budget = f.let(i32.add(i32.load(K(0), { offset: S.BUDGET }), i32.load(p, { offset: S.R_IMM + 4 })));

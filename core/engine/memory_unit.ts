@@ -12,7 +12,7 @@ import * as S from "../x86/state.ts";
 import { walk, WALKED_WRITABLE, type WalkResult } from "../x86/system/paging.ts";
 import { watchData, watchesData } from "../x86/system/debug_registers.ts";
 import type { Machine } from "../x86/machine.ts";
-import type { Ram } from "./ram.ts";
+import type { Ram, RamBlock } from "./ram.ts";
 import { ACCESS_READ, ACCESS_WRITE, type Watch } from "./watch.ts";
 
 /** Thrown to leave an instruction that cannot go on before the host program has answered. */
@@ -24,17 +24,17 @@ const CR0_PG = 0x8000_0000;
 const LOG_MAX = 64;
 
 /** Bytes of the processor's own memory: state, TLBs, decoded records; untouched pages cost nothing. */
-const CPU_PAGES = 1024;
+const OWN_SIZE = 0x400_0000;
 
 /** State views, TLB and slow accesses. */
 export abstract class MemoryUnit {
-  /** Memory 0 of all emitted modules. */
-  readonly cpuMemory: WebAssembly.Memory = new WebAssembly.Memory({ initial: CPU_PAGES, maximum: CPU_PAGES });
-  readonly u8: Uint8Array = new Uint8Array(this.cpuMemory.buffer);
-  readonly u16: Uint16Array = new Uint16Array(this.cpuMemory.buffer);
-  readonly i32: Int32Array = new Int32Array(this.cpuMemory.buffer);
-  readonly u32: Uint32Array = new Uint32Array(this.cpuMemory.buffer);
-  readonly u64: BigUint64Array = new BigUint64Array(this.cpuMemory.buffer);
+  /** The processor's part of the machine's memory. */
+  protected readonly own: RamBlock;
+  readonly u8: Uint8Array;
+  readonly u16: Uint16Array;
+  readonly i32: Int32Array;
+  readonly u32: Uint32Array;
+  readonly u64: BigUint64Array;
 
   /** What a debugger watches; null for nothing. */
   protected watch: Watch | null = null;
@@ -63,7 +63,15 @@ export abstract class MemoryUnit {
   abstract readonly shared: Uint8Array;
   abstract readonly sharedView: DataView;
 
-  constructor(readonly ram: Ram) {}
+  constructor(readonly ram: Ram) {
+    this.own = ram.allocate(OWN_SIZE);
+    const { buffer } = ram.memory, { start } = this.own;
+    this.u8 = new Uint8Array(buffer, start, OWN_SIZE);
+    this.u16 = new Uint16Array(buffer, start, OWN_SIZE / 2);
+    this.i32 = new Int32Array(buffer, start, OWN_SIZE / 4);
+    this.u32 = new Uint32Array(buffer, start, OWN_SIZE / 4);
+    this.u64 = new BigUint64Array(buffer, start, OWN_SIZE / 8);
+  }
 
   abstract instructions(): number;
   /** Tells all processors of the machine that decoded code in an arena page was overwritten. */
@@ -177,6 +185,20 @@ export abstract class MemoryUnit {
 
   // Accesses that miss the TLB.
 
+  /** Whether the access at hand is made by a region. */
+  protected inRegion = false;
+  /** Lets the instruction at hand run again, alone, by the interpreter. */
+  protected abstract alone(): void;
+  /** Whether a write changes bytes that some processor has decoded. */
+  abstract changesCode(place: number, length: number): boolean;
+
+  /** A region must not overwrite code, which may be its own: it gives the instruction up. */
+  #refuseCode(place: number, length: number): void {
+    if (place < 0 || this.ram.code[Math.floor(place / 4096)] === 0 || !this.changesCode(place, length)) return;
+    this.alone();
+    throw LEAVE;
+  }
+
   /** Loads to or stores from SCRATCH. Throws GuestFault or LEAVE. */
   accessSlow(linear: number, size: number, write: boolean, modify: boolean, user: boolean, fill: boolean): void {
     const access = (write || modify ? WALK_WRITE : 0) | (user ? WALK_USER : 0);
@@ -185,12 +207,17 @@ export abstract class MemoryUnit {
     const first = Math.min(size, 4096 - offsetOf(linear));
     if (first === size) {
       const physical = this.#resolve(linear, access, fill);
+      if (write && this.inRegion) this.#refuseCode(this.#place, size);
       this.#part(physical, this.#place, size, 0, write);
       return;
     }
     const second = this.#advance(linear, first);
     const physical1 = this.#resolve(linear, access, fill), place1 = this.#place;
     const physical2 = this.#resolve(second, access, fill), place2 = this.#place;
+    if (write && this.inRegion) {
+      this.#refuseCode(place1, first);
+      this.#refuseCode(place2, size - first);
+    }
     // Memory is written last: the instruction begins anew behind the exit for what is not memory.
     const later = write && place1 >= 0 && place2 < 0;
     if (!later) this.#part(physical1, place1, first, 0, write);

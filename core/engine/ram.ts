@@ -1,6 +1,6 @@
 /**
- * Guest memory of one machine: one WebAssembly memory that all slots live in, the guest-physical map over it, dirty marks
- * and the marks of pages that hold decoded code.
+ * Memory of one machine: one WebAssembly memory that all slots and the processors' own memory live in, the guest-physical
+ * map over it, dirty marks and the marks of pages that hold decoded code.
  * @module
  */
 import type { BackendMemory, MappedRange } from "../kvm/backend.ts";
@@ -46,7 +46,7 @@ const ARENA_SIZES = [65536, 32768, 16384, 8192, 4096];
 
 /** The arena and the map. */
 export class Ram {
-  /** Memory 1 of all emitted modules. */
+  /** The memory of all emitted modules. */
   readonly memory: WebAssembly.Memory;
   /** The arena as bytes. */
   readonly u8: Uint8Array;

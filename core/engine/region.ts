@@ -1,24 +1,26 @@
 /**
- * Translated regions: the hot part of a page's code as one WebAssembly function with real loops. Operands are constants,
- * general registers and flags live in locals, flags are computed where somebody looks at them. A region is entered like
- * any handler, through its first record, and leaves by tail call to a record or to the run loop.
+ * Translated regions: hot code as one WebAssembly function with real loops. Operands are constants, general registers live
+ * in locals, flags are computed where somebody looks at them. A region is entered like any handler, through its first
+ * record, and leaves through one of a few exits at its end, where the locals are stored.
  * @module
  */
-import { constantOf, type Expr, type I32, i32, type I64, i64, load, node } from "../wasm/expr.ts";
+import { type I32, i32, type I64, i64, load } from "../wasm/expr.ts";
 import type { FunctionBuilder, Label, Local, Stmt } from "../wasm/module.ts";
-import type { ValType } from "../wasm/ops.ts";
 import type { Width } from "../x86/context.ts";
-import type { FlagWords } from "../x86/flags.ts";
 import type { Form } from "../x86/insn.ts";
 import * as S from "../x86/state.ts";
 import { lowMask } from "../x86/table/arith_flags.ts";
-import { type Home, InstructionContext, NeedsInterpreter, type Support } from "./instruction_context.ts";
-import { emitBranch } from "./interpreter_home.ts";
-import { type Block, isBack } from "./region_graph.ts";
+import { codeLimit, ELSEWHERE } from "./branch_target.ts";
+import { type How, InstructionContext, NeedsInterpreter, type Support } from "./instruction_context.ts";
+import { RegionAccess, type RememberedPage } from "./region_access.ts";
+import { RegionFlags } from "./region_flags.ts";
+import { type Block, isBack, successors } from "./region_graph.ts";
+import { RegionHome } from "./region_home.ts";
 import type { Shape } from "./shape.ts";
 
 const K = (n: number): I32 => i32.const(n);
 const GPRS = 16;
+const RCX = 1;
 
 /** What a region needs to know of a record. */
 export interface Instruction {
@@ -26,6 +28,8 @@ export interface Instruction {
   readonly form: Form;
   /** Its shape. */
   readonly shape: Shape;
+  /** Table index of the interpreter's handler. */
+  readonly handler: number;
 }
 
 /** The views that record fields are read from. */
@@ -38,154 +42,351 @@ export interface RecordMemory {
   readonly i32: Int32Array;
 }
 
+/** The code that a region is made of. */
+export interface RegionCode {
+  /** The blocks, of which the first is the entry. */
+  readonly blocks: readonly Block[];
+  /** Where records are. */
+  readonly memory: RecordMemory;
+  /** The instruction of a record. */
+  describe(record: number): Instruction;
+  /** How far the page of a record is from the entry's, in bytes of linear addresses. */
+  distance(record: number): number;
+}
+
+interface PathState {
+  readonly flags: RegionFlags["state"];
+  readonly count: number;
+}
+
+/** How a region is left, in the order of the blocks around its code, innermost first. */
+type ExitKind = "fault" | "leave" | "run" | "interpret" | "goto";
+const EXITS: readonly ExitKind[] = ["fault", "leave", "run", "interpret", "goto"];
+
 /** Builds one region into a function of type (i32) → i32. */
 export class Region {
+  readonly flags: RegionFlags;
   /** Address of the record being emitted. */
   #at = 0;
   /** Its place in its block. */
   #index = 0;
-  /** Where the locals are loaded. */
-  readonly #entry: Stmt[];
+  /** Instructions on this path that are not taken off `#left` yet, without those of the block. */
+  #count = 0;
   readonly #registers: (Local<"i64"> | null)[] = Array.from({ length: GPRS }, () => null);
   readonly #written: Set<number> = new Set();
-  #flagsWritten = false;
-  readonly #spills: { hole: Stmt[]; flags: boolean }[] = [];
-  readonly #res: Local<"i64">;
-  readonly #aux: Local<"i64">;
-  /** Instructions that may still run, at the start of the current block. */
+  readonly #pages: Map<string, RememberedPage> = new Map();
+  readonly #storing: Stmt[][] = [];
+  readonly #storingRcx: Stmt[][] = [];
+  /** Instructions that may still run, less those on the path. */
   readonly #left: Local<"i32">;
-  readonly #tlb: Local<"i32">;
-  /** Whether a store has overwritten decoded code. */
-  readonly #changed: Local<"i32">;
-  /** Flag words since the last write in this block; null: in the locals. */
-  #words: FlagWords | null = null;
-  #shape!: Shape;
+  /** The record to go on with. */
+  readonly #next: Local<"i32">;
+  /** The handler to go on with. */
+  readonly #handler: Local<"i32">;
+  /** Where to go on. */
+  readonly #rip: Local<"i64">;
+  /** RIP of the first byte of the entry's page. */
+  readonly #base: Local<"i64">;
+  #baseUsed = false;
+  /** Pages other than the entry's: bit n is set once the nth has been found where it was. */
+  readonly #seen: Local<"i32">;
+  readonly #others: number[];
   readonly #loops: Map<Block, Label> = new Map();
   readonly #joins: Map<Block, Label> = new Map();
+  /** What is known on the only path to a block that stands behind a loop. */
+  readonly #carried: Map<Block, PathState> = new Map();
+  readonly #exits: Map<ExitKind, Label> = new Map();
+  readonly #used: Set<ExitKind> = new Set();
+  readonly #longest: Map<Block, number> = new Map();
+  readonly #entry: Block;
+  readonly #codeSize: 16 | 32 | 64;
 
-  constructor(
-    readonly f: FunctionBuilder,
-    readonly calls: Support,
-    readonly memory: RecordMemory,
-    readonly describe: (record: number) => Instruction,
-  ) {
-    this.#entry = f.hole();
-    this.#res = f.local("i64");
-    this.#aux = f.local("i64");
+  constructor(readonly f: FunctionBuilder, readonly calls: Support, readonly code: RegionCode) {
+    this.#entry = code.blocks[0];
+    this.flags = new RegionFlags(f, this.#entry);
     this.#left = f.local("i32");
-    this.#tlb = f.local("i32");
-    this.#changed = f.local("i32");
+    this.#next = f.local("i32");
+    this.#handler = f.local("i32");
+    this.#rip = f.local("i64");
+    this.#base = f.local("i64");
+    this.#seen = f.local("i32");
+    const pages = new Set(code.blocks.map((b) => code.distance(b.start)));
+    pages.delete(0);
+    this.#others = [...pages];
+    this.#codeSize = code.describe(this.#entry.start).shape.code;
   }
 
-  /** Emits the blocks, of which the first is the entry. */
-  build(blocks: readonly Block[]): void {
-    const { f } = this;
-    this.#tree(blocks[0]);
-    for (const s of this.#spills) {
-      f.fill(s.hole, () => {
-        for (const n of this.#written) {
-          f.store("i64.store", K(0), f.get(this.#registers[n]!), { offset: S.GPR + n * 8 });
-        }
-        if (s.flags && this.#flagsWritten) this.#storeFlags({ res: f.get(this.#res), aux: f.get(this.#aux) });
+  /** Emits everything. */
+  build(): void {
+    const { f } = this, entry = this.#entry, { u8 } = this.code.memory;
+    const budget = i32.sub(i32.load(K(0), { offset: S.BUDGET }), K(u8[entry.start + S.R_SEQ]));
+    f.set(this.#left, budget);
+    const here = K(entry.start);
+    f.if(
+      i32.lt_s(f.get(this.#left), K(this.#longestPath(entry))),
+      () => f.returnCallIndirect(this.calls.handlerType, 0, K(this.code.describe(entry.start).handler), here),
+      null,
+      "unlikely",
+    );
+    const loading = f.hole();
+    const nest = (i: number): void => {
+      if (i < 0) return this.#tree(entry);
+      f.block((label) => {
+        this.#exits.set(EXITS[i], label);
+        nest(i - 1);
+      });
+      if (this.#used.has(EXITS[i])) this.#exit(EXITS[i]);
+      else f.unreachable();
+    };
+    nest(EXITS.length - 1);
+    this.flags.finish();
+    for (const hole of this.#storing) {
+      f.fill(hole, () => {
+        for (const n of this.#written) this.#store(n);
+        if (!this.flags.written) return;
+        f.store("i64.store", K(0), f.get(this.flags.res), { offset: S.FRES });
+        f.store("i64.store", K(0), f.get(this.flags.aux), { offset: S.FAUX });
       });
     }
-    f.fill(this.#entry, () => {
+    if (this.#written.has(RCX)) { for (const hole of this.#storingRcx) f.fill(hole, () => this.#store(RCX)); }
+    f.fill(loading, () => {
       this.#registers.forEach((l, n) => l && f.set(l, i64.load(K(0), { offset: S.GPR + n * 8 })));
-      f.set(this.#res, i64.load(K(0), { offset: S.FRES }));
-      f.set(this.#aux, i64.load(K(0), { offset: S.FAUX }));
-      f.set(this.#tlb, i32.load(K(0), { offset: S.TLB_VIEW }));
-      const seq = this.memory.u8[blocks[0].start + S.R_SEQ];
-      f.set(this.#left, i32.sub(i32.load(K(0), { offset: S.BUDGET }), K(seq)));
+      f.set(this.flags.res, i64.load(K(0), { offset: S.FRES }));
+      f.set(this.flags.aux, i64.load(K(0), { offset: S.FAUX }));
+      for (const { page } of this.#pages.values()) f.set(page, i64.const(1));
+      if (this.#baseUsed) f.set(this.#base, i64.load(K(0), { offset: S.CODE_BASE }));
     });
+  }
+
+  #store(n: number): void {
+    this.f.store("i64.store", K(0), this.f.get(this.#registers[n]!), { offset: S.GPR + n * 8 });
   }
 
   // Structure.
 
+  /** Emits a block and all that is dominated by it. */
   #tree(b: Block): void {
-    const joins = b.children.filter((c) => c.forward > 1).sort((x, y) => y.order - x.order);
-    const body = (i: number): void => {
-      if (i === joins.length) return this.#block(b);
+    const state = this.#path;
+    const joins = b.children.filter((c) => c.forward > 1 && !c.behind);
+    if (!b.loop) this.#before(joins, () => this.#block(b));
+    else {
+      if (b.forward === 1 && b !== this.#entry) this.#arrive(b, 0);
+      const loop = () =>
+        this.f.loop((label) => {
+          this.#loops.set(b, label);
+          this.#before(joins, () => this.#block(b));
+        });
+      this.#before(this.code.blocks.filter((c) => c.behind === b), loop);
+    }
+    this.#path = state;
+  }
+
+  /** Emits `blocks` behind what `body` emits and branches there from. */
+  #before(blocks: readonly Block[], body: () => void): void {
+    const list = [...blocks].sort((x, y) => y.order - x.order);
+    const nest = (i: number): void => {
+      if (i === list.length) return body();
       this.f.block((label) => {
-        this.#joins.set(joins[i], label);
-        body(i + 1);
+        this.#joins.set(list[i], label);
+        nest(i + 1);
       });
-      this.#tree(joins[i]);
+      if (list[i].forward > 1) this.#meet(list[i]);
+      else this.#path = this.#carried.get(list[i])!;
+      this.#tree(list[i]);
     };
-    if (!b.loop) return body(0);
-    this.f.loop((label) => {
-      this.#loops.set(b, label);
-      body(0);
-    });
+    nest(0);
+  }
+
+  /** What is known on the path at hand. */
+  get #path(): PathState {
+    return { flags: this.flags.state, count: this.#count };
+  }
+
+  set #path({ flags, count }: PathState) {
+    this.flags.state = flags;
+    this.#count = count;
+  }
+
+  #meet(b: Block): void {
+    this.flags.meet(b);
+    this.#count = 0;
+  }
+
+  /** Brings the path at hand, `n` instructions into its block, into the form that paths have where they meet. */
+  #arrive(to: Block, n: number): void {
+    const { f } = this;
+    this.flags.arrive(to);
+    if (this.#count + n) f.set(this.#left, i32.sub(f.get(this.#left), K(this.#count + n)));
+    this.#count = 0;
   }
 
   #block(b: Block): void {
     const { f } = this;
-    this.#words = null;
     let ended = false;
     b.records.forEach((record, i) => {
-      const { form, shape } = this.describe(record);
+      const { form, shape } = this.code.describe(record);
       this.#at = record;
       this.#index = i;
-      this.#shape = shape;
-      const last = i === b.records.length - 1;
-      const home = new RegionHome(this, last ? b : null);
+      const home = new RegionHome(this, shape, i === b.records.length - 1 ? b : null);
       new InstructionContext(f, form, shape, this.calls, home).build();
       ended = home.ended;
     });
     if (ended) return;
-    this.#follow(b);
-  }
-
-  /** Goes on behind the block's last instruction. */
-  #follow(b: Block): void {
     const n = b.records.length;
     if (b.following) return this.#edge(b, b.following, n);
-    const { u8 } = this.memory;
-    const behind = u8[b.exit + S.R_LENGTH] === 0 && u8[b.exit + S.R_SCALE] === 0xff ? 1 : 0;
-    this.#settle(n, b.exit, behind);
-    this.f.returnCallIndirect(this.calls.handlerType, 0, i32.load(K(b.exit), { offset: S.R_HANDLER }), K(b.exit));
+    this.#index = n;
+    this.#run(b.exit);
+  }
+
+  /** Goes on in the interpreter, or another region, at `record`. */
+  #run(record: number): void {
+    const { u8 } = this.code.memory;
+    const behind = u8[record + S.R_LENGTH] === 0 && u8[record + S.R_SCALE] === 0xff ? 1 : 0;
+    this.#depart("run", record, behind);
   }
 
   /** To another block of the region, having executed `n` instructions of this one. */
   #edge(from: Block, to: Block, n: number): void {
-    const { f } = this;
-    if (this.#words) {
-      const w = this.#words;
-      f.set(this.#res, w.res);
-      f.set(this.#aux, w.aux);
-      this.#flagsWritten = true;
+    const { f } = this, back = isBack(from, to), index = this.#index;
+    if (this.code.distance(from.start) !== this.code.distance(to.start)) this.#cross(to);
+    const state = this.#path;
+    if (!back && to.forward === 1) {
+      this.#count += n;
+      if (to.behind) {
+        this.#carried.set(to, this.#path);
+        f.br(this.#joins.get(to)!);
+      } else this.#tree(to);
+      this.#path = state;
+      return;
     }
-    const words = this.#words;
-    this.#words = null;
-    f.set(this.#left, i32.sub(f.get(this.#left), K(n)));
-    f.if(i32.lt_s(f.get(this.#left), K(this.memory.u8[to.start + S.R_RUN])), () => {
-      this.#settle(0, to.start);
-      f.return(f.callExpr(this.calls.leave, "i32", K(to.start)));
-    });
-    const loop = isBack(from, to) ? this.#loops.get(to) : undefined;
-    if (loop) f.br(loop);
-    else if (to.forward > 1) f.br(this.#joins.get(to)!);
-    else this.#tree(to);
-    this.#words = words;
+    this.#arrive(to, n);
+    if (back) {
+      f.if(i32.lt_s(f.get(this.#left), K(this.#longestPath(to))), () => {
+        this.#index = 0;
+        this.#depart("leave", to.start);
+      }, null, "unlikely");
+    }
+    f.br(back ? this.#loops.get(to)! : this.#joins.get(to)!);
+    this.#index = index;
+    this.#path = state;
   }
 
-  /** Stores what the locals hold; the budget as it is at `record`, `n` instructions into the block. */
-  #settle(n: number, record: number, more = 0): void {
+  /** Most instructions that may run from a block on before the budget is looked at. */
+  #longestPath(b: Block): number {
+    let n = this.#longest.get(b);
+    if (n === undefined) {
+      n = 0;
+      for (const s of successors(b)) if (!isBack(b, s)) n = Math.max(n, this.#longestPath(s));
+      this.#longest.set(b, n += b.records.length);
+    }
+    return n;
+  }
+
+  // Pages.
+
+  /** RIP of the first byte of the page that is `distance` from the entry's. */
+  pageBase(distance: number): I64 {
+    this.#baseUsed = true;
+    return i64.add(this.f.get(this.#base), i64.const(distance));
+  }
+
+  /** RIP of a record. */
+  #ripOf(record: number): I64 {
+    const { u16 } = this.code.memory;
+    const rip = this.pageBase(this.code.distance(record) + u16[(record + S.R_OFFSET) >> 1]);
+    return i64.and(rip, lowMask(this.#codeSize === 64 ? 64 : 32));
+  }
+
+  /** Makes sure, once in each run of the region, that the page of `to` is still where it was: by the jump cache. */
+  #cross(to: Block): void {
+    const { f } = this, distance = this.code.distance(to.start), code = this.#codeSize;
+    if (distance === 0) return;
+    const bit = K(1 << this.#others.indexOf(distance));
+    f.if(i32.eqz(i32.and(f.get(this.#seen), bit)), () => {
+      const rip = f.let(this.#ripOf(to.start));
+      const flat = i64.and(i64.add(rip, i64.load(K(0), { offset: S.SEG + S.CS * S.SEG_SIZE + S.SEG_BASE })), lowMask(32));
+      const linear = code === 64 ? rip : f.let(flat), low = i32.wrap_i64(linear);
+      const slot = i32.and(i32.xor(low, i32.shr_u(low, K(12))), K(S.JUMP_ENTRIES - 1));
+      const entry = f.let(i32.shl(slot, K(4)));
+      const key = i32.load(K(0), { offset: S.KEY });
+      let known = i32.and(
+        i64.eq(i64.load(entry, { offset: S.JUMP_CACHE }), linear),
+        i32.and(
+          i32.eq(i32.load(entry, { offset: S.JUMP_CACHE + 8 }), key),
+          i32.eq(i32.load(entry, { offset: S.JUMP_CACHE + 12 }), K(to.start)),
+        ),
+      );
+      // What the cache knows reaches to the end of its page, if the segment does.
+      if (code !== 64) known = i32.and(known, i64.le_u(i64.or(rip, i64.const(4095)), codeLimit()));
+      f.if(i32.eqz(known), () => {
+        this.#elsewhere(rip);
+      });
+      f.set(this.#seen, i32.or(f.get(this.#seen), bit));
+    }, null, "unlikely");
+  }
+
+  // Exits.
+
+  #exit(kind: ExitKind): void {
+    const { f, calls } = this, next = f.get(this.#next);
+    this.#storing.push(f.hole());
+    switch (kind) {
+      case "fault":
+        return f.return(K(0));
+      case "leave":
+        return f.return(f.callExpr(calls.leave, "i32", next));
+      case "run":
+      case "interpret": {
+        const handler = kind === "run" ? i32.load(next, { offset: S.R_HANDLER }) : f.get(this.#handler);
+        f.if(
+          i32.lt_s(i32.load(K(0), { offset: S.BUDGET }), i32.load8_u(next, { offset: S.R_RUN })),
+          () => f.return(f.callExpr(calls.leave, "i32", next)),
+          null,
+          "unlikely",
+        );
+        return f.returnCallIndirect(calls.handlerType, 0, handler, next);
+      }
+      case "goto":
+        return f.returnCall(calls.goto, next, f.get(this.#rip));
+    }
+  }
+
+  /** Tells the engine where the path is: at `record`, with as many instructions behind it. */
+  #settle(record: number, behind = 0): void {
     const { f } = this;
-    const w = this.#words;
-    this.#spills.push({ hole: f.hole(), flags: w === null });
-    if (w) this.#storeFlags(w);
-    const budget = i32.add(f.get(this.#left), K(this.memory.u8[record + S.R_SEQ] - n + more));
-    f.store("i32.store", K(0), budget, { offset: S.BUDGET });
+    const budget = this.code.memory.u8[record + S.R_SEQ] + behind - this.#count - this.#index;
+    f.store("i32.store", K(0), i32.add(f.get(this.#left), K(budget)), { offset: S.BUDGET });
+    if (this.#others.length === 0) return;
+    f.store("i64.store", K(0), this.pageBase(this.code.distance(record)), { offset: S.CODE_BASE });
   }
 
-  #storeFlags(w: FlagWords): void {
-    this.f.store("i64.store", K(0), w.res, { offset: S.FRES });
-    this.f.store("i64.store", K(0), w.aux, { offset: S.FAUX });
+  #depart(kind: ExitKind, record: number, behind = 0): void {
+    const { f } = this;
+    this.#settle(record, behind);
+    this.flags.leave();
+    f.set(this.#next, K(record));
+    this.#used.add(kind);
+    f.br(this.#exits.get(kind)!);
   }
 
-  #register(n: number): Local<"i64"> {
-    return this.#registers[n] ??= this.f.local("i64");
+  /** Leaves the current instruction to the interpreter: this region may begin with it. */
+  #interpret(): void {
+    this.f.set(this.#handler, K(this.code.describe(this.#at).handler));
+    this.#depart("interpret", this.#at);
+  }
+
+  /** Goes on at `rip`, having executed the current instruction. */
+  #goto(rip: I64): void {
+    this.f.set(this.#rip, rip);
+    this.#depart("goto", this.#at);
+  }
+
+  /** Takes the current instruction, a branch, out of the region to `rip`, which may be beyond the limit of CS. */
+  #elsewhere(rip: I64): void {
+    if (this.#codeSize !== 64) {
+      this.f.if(i64.gt_u(rip, codeLimit()), () => this.#interpret(), null, "unlikely");
+    }
+    this.#goto(rip);
   }
 
   // What an instruction's home asks.
@@ -195,8 +396,26 @@ export class Region {
     return this.#at;
   }
 
-  settle(): void {
-    this.#settle(this.#index, this.#at);
+  /** Makes an access by the engine; leaves if that fails. */
+  slow(low: I32, high: I32, code: number): void {
+    const { f } = this;
+    this.#settle(this.#at);
+    // A repeated access to memory-mapped I/O is recognised by RCX.
+    this.#storingRcx.push(f.hole());
+    const done = f.callExpr(this.calls.slow, "i32", K(this.#at), low, high, K(code));
+    f.if(i32.eqz(done), () => this.#fault());
+  }
+
+  #fault(): void {
+    this.flags.leave();
+    this.#used.add("fault");
+    this.f.br(this.#exits.get("fault")!);
+  }
+
+  raise(vector: I32, errorCode: I32): void {
+    this.#settle(this.#at);
+    this.f.call(this.calls.raise, K(this.#at), vector, errorCode);
+    this.#fault();
   }
 
   read(at: number, width: Width): I64 {
@@ -205,6 +424,10 @@ export class Region {
     if (n < 0 || n >= GPRS) return load<"i64">(width === 64 ? "i64.load" : `i64.load${width}_u`, K(0), { offset: at });
     const v = this.f.get(this.#register(n));
     return i64.and(i64.shr_u(v, i64.const((at & 7) * 8)), lowMask(width));
+  }
+
+  #register(n: number): Local<"i64"> {
+    return this.#registers[n] ??= this.f.local("i64");
   }
 
   write(at: number, width: Width, value: I64): void {
@@ -222,143 +445,57 @@ export class Region {
     }
   }
 
-  flags(): FlagWords {
-    const { f } = this;
-    const w = this.#words ?? { res: f.get(this.#res), aux: f.get(this.#aux) };
-    return { ...w, res: f.let(w.res), aux: f.let(w.aux) };
+  /** An access; those of the same `key` are expected on the same page. */
+  access(linear: I64, bytes: number, how: How, stack: boolean, key: string): RegionAccess {
+    const name = `${key}${how === "read" ? "r" : "w"}`;
+    let remembered = this.#pages.get(name);
+    if (!remembered) {
+      this.#pages.set(name, remembered = { page: this.f.local("i64"), addend: this.f.local("i32") });
+    }
+    return new RegionAccess(this, linear, bytes, how, stack, remembered);
   }
 
-  putFlags(words: FlagWords): void {
-    this.#words = words;
-  }
-
-  tlb(): I32 {
-    return this.f.get(this.#tlb);
-  }
-
-  branch(b: Block | null): void {
+  branch(b: Block | null, shape: Shape): void {
     if (!b) throw new NeedsInterpreter();
-    const n = b.records.length;
-    if (b.taken) return this.#edge(b, b.taken, n);
-    this.settle();
-    emitBranch(this.f, this.calls, K(this.#at), this.#shape);
+    if (b.taken) return this.#edge(b, b.taken, b.records.length);
+    const target = this.#target;
+    if (target > ELSEWHERE) {
+      this.#index++;
+      this.#run(target);
+      this.#index--;
+    } else if (target === ELSEWHERE) this.#elsewhere(this.f.let(this.#relativeTarget(shape)));
+    else this.#interpret();
   }
 
-  stored(result: I32): void {
-    this.f.set(this.#changed, i32.or(this.f.get(this.#changed), i32.eq(result, K(2))));
+  /** The target of a relative branch: a record, {@linkcode ELSEWHERE}, or 0 if it has never been taken. */
+  get #target(): number {
+    return this.code.memory.i32[(this.#at + S.R_IMM) >> 2];
   }
 
-  /** Leaves behind an instruction whose store has overwritten decoded code: it may be this very region's. */
-  leaveIfChanged(): void {
-    const { f } = this;
-    f.if(f.get(this.#changed), () => {
-      const next = this.#at + S.RECORD_SIZE;
-      const behind = this.memory.u8[next + S.R_SCALE] === 0xff && this.memory.u8[next + S.R_LENGTH] === 0 ? 1 : 0;
-      this.#settle(this.#index + 1, next, behind);
-      f.returnCall(this.calls.dispatch, f.callExpr(this.calls.stale, "i32", K(next)));
-    });
+  #relativeTarget(shape: Shape): I64 {
+    const { u8, u16, i32: words } = this.code.memory, at = this.#at;
+    const end = this.code.distance(at) + u16[(at + S.R_OFFSET) >> 1] + u8[at + S.R_LENGTH];
+    const mask = shape.opsize === 16 ? 16 : shape.code === 64 ? 64 : 32;
+    return i64.and(this.pageBase(end + words[(at + S.R_DISP) >> 2]), lowMask(mask));
   }
 
-  jump(rip: I64): void {
-    this.settle();
-    this.f.returnCall(this.calls.goto, K(this.#at), rip);
-  }
-}
-
-/** The home of one instruction of a region. */
-class RegionHome implements Home {
-  readonly helpers = false;
-  /** Whether control does not come out behind the instruction. */
-  ended = true;
-  #stores = false;
-  readonly #depth: number;
-
-  /** `block` is given for the last instruction of one. */
-  constructor(readonly region: Region, readonly block: Block | null) {
-    this.#depth = region.f.depth;
-  }
-
-  get record(): I32 {
-    return K(this.region.record);
-  }
-
-  field<T extends ValType>(name: string, at: number): Expr<T> {
-    const { u8, u16, i32: words } = this.region.memory;
-    const a = this.region.record + at;
-    const wide = (v: number | bigint) => node("i64", "const", "i64.const", [], BigInt.asIntN(64, BigInt(v)));
-    const value = (): Expr => {
-      switch (name) {
-        // A branch's target may become known later.
-        case "i32.load":
-          return at === S.R_IMM ? i32.load(K(a)) : K(words[a >> 2]);
-        case "i32.load16_u":
-          return K(u16[a >> 1]);
-        case "i32.load8_u":
-          return K(u8[a]);
-        case "i64.load8_u":
-          return wide(u8[a]);
-        case "i64.load32_s":
-          return wide(words[a >> 2]);
-        default:
-          return wide(BigInt(words[(a >> 2) + 1]) << 32n | BigInt(words[a >> 2] >>> 0));
-      }
+  /** Checks the target of a relative branch. It is within the limit of CS in 64-bit mode, and in the same page once taken. */
+  checkBranch(shape: Shape): void {
+    const { f } = this, target = this.#target;
+    if (target > ELSEWHERE || target === ELSEWHERE && shape.code === 64) return;
+    const check = () => {
+      this.#settle(this.#at);
+      f.if(i32.eqz(f.callExpr(this.calls.checkBranch, "i32", K(this.#at))), () => this.#fault(), null, "unlikely");
     };
-    return value() as Expr<T>;
+    if (target === 0) check();
+    else f.if(i64.gt_u(this.#relativeTarget(shape), codeLimit()), check, null, "unlikely");
   }
 
-  #straight(): void {
-    if (this.region.f.depth !== this.#depth) throw new NeedsInterpreter();
-  }
-
-  read(at: I32, width: Width): I64 {
-    const a = constantOf(at);
-    if (a === undefined) throw new NeedsInterpreter();
-    return this.region.read(Number(a), width);
-  }
-
-  write(at: I32, width: Width, value: I64): void {
-    this.#straight();
-    const a = constantOf(at);
-    if (a === undefined) throw new NeedsInterpreter();
-    this.region.write(Number(a), width, value);
-  }
-
-  flags(): FlagWords {
-    return this.region.flags();
-  }
-
-  putFlags(words: FlagWords): void {
-    this.#straight();
-    this.region.putFlags(words);
-  }
-
-  settle(): void {
-    this.region.settle();
-  }
-
-  tlb(): I32 {
-    return this.region.tlb();
-  }
-
-  stored(result: I32): void {
-    this.#stores = true;
-    this.region.stored(result);
-  }
-
-  next(): void {
-    if (this.#stores) this.region.leaveIfChanged();
-    this.ended = false;
-  }
-
-  branch(): void {
-    this.region.branch(this.block);
-  }
-
-  jump(rip: I64): void {
-    this.region.jump(rip);
-  }
-
-  again(): void {
-    throw new NeedsInterpreter();
+  jump(b: Block | null, rip: I64): void {
+    if (!b) throw new NeedsInterpreter();
+    for (const site of b.returns) {
+      this.f.if(i64.eq(rip, this.#ripOf(site.start)), () => this.#edge(b, site, b.records.length));
+    }
+    this.#goto(rip);
   }
 }

@@ -10,9 +10,12 @@
 
 /** What the graph asks about a record. */
 export interface RecordInfo {
-  /** "plain" falls through, "branch" also goes to `target`, "leave" is not part of a region. */
-  readonly kind: "plain" | "branch" | "jump" | "end" | "next" | "leave";
-  /** Target of a branch or jump, or where a "next" leads; 0 if it is not known. */
+  /**
+   * "plain" falls through, "branch" also goes to `target`, "jump" and "call" only there, "return" goes where a call says,
+   * "end" elsewhere, "next" is no instruction, "leave" is not part of a region.
+   */
+  readonly kind: "plain" | "branch" | "jump" | "call" | "return" | "end" | "next" | "leave";
+  /** Target of a branch, jump or call, or where a "next" leads; 0 if it is not known. */
   readonly target: number;
 }
 
@@ -28,6 +31,8 @@ export interface Block {
   taken: Block | null;
   /** Block that follows; null outside or nowhere. */
   following: Block | null;
+  /** Blocks behind the calls that the return at its end may come from. */
+  readonly returns: Block[];
   /** Record where the path goes on when `following` is null and the block does not end in a jump; 0 for none. */
   exit: number;
   /** Place in reverse postorder. */
@@ -38,13 +43,15 @@ export interface Block {
   readonly children: Block[];
   /** Edges into it from before it in order. */
   forward: number;
-  /** Whether an edge comes back to it. */
-  loop: boolean;
+  /** The blocks of the loop that it begins; null if no edge comes back to it. */
+  loop: Set<Block> | null;
+  /** The loop behind whose end its code stands, so that the loop has only what it repeats; null: where it is branched to. */
+  behind: Block | null;
 }
 
 function newBlock(start: number, records: number[], last: RecordInfo["kind"], exit: number): Block {
   const links = { taken: null, following: null, dominator: null };
-  return { start, records, last, ...links, exit, order: 0, children: [], forward: 0, loop: false };
+  return { start, records, last, ...links, returns: [], exit, order: 0, children: [], forward: 0, loop: null, behind: null };
 }
 
 /** A graph of one instruction. */
@@ -52,8 +59,10 @@ export function singleBlock(record: number): Block {
   return newBlock(record, [record], "plain", record);
 }
 
+/** Most places that a return is compared with. */
+const RETURNS_MAX = 6;
 /** Most instructions in a region. */
-const REGION_MAX = 300;
+const REGION_MAX = 500;
 
 /**
  * The blocks of the region entered at `entry`, in reverse postorder.
@@ -61,17 +70,23 @@ const REGION_MAX = 300;
  */
 export function regionGraph(entry: number, size: number, info: (record: number) => RecordInfo): Block[] {
   const leaders = new Set<number>([entry]), seen = new Map<number, RecordInfo>();
-  const work = [entry];
-  while (work.length) {
-    let r = work.pop()!;
+  // A function is followed to its ends before those that it calls.
+  const work = [entry], called: number[] = [];
+  while (work.length || called.length) {
+    let r = (work.pop() ?? called.shift())!;
     while (!seen.has(r) && seen.size < REGION_MAX) {
       const i = info(r);
       seen.set(r, i);
-      if (i.kind === "leave" || i.kind === "end") break;
-      if (i.kind === "branch" || i.kind === "jump" || i.kind === "next") {
+      if (i.kind === "leave" || i.kind === "end" || i.kind === "return") break;
+      if (i.kind !== "plain") {
         if (i.target) {
           leaders.add(i.target);
-          work.push(i.target);
+          (i.kind === "call" ? called : work).push(i.target);
+        }
+        if (i.kind === "call") {
+          const site = returnSite(r + size, info);
+          leaders.add(site);
+          work.push(site);
         }
         if (i.kind !== "branch") break;
         leaders.add(r + size);
@@ -97,7 +112,7 @@ export function regionGraph(entry: number, size: number, info: (record: number) 
         break;
       }
       records.push(r);
-      if (i.kind === "end" || i.kind === "jump") break;
+      if (i.kind !== "plain" && i.kind !== "branch") break;
       r += size;
       if (i.kind === "branch") {
         exit = r;
@@ -109,27 +124,77 @@ export function regionGraph(entry: number, size: number, info: (record: number) 
   for (const b of blocks.values()) {
     const end = b.records[b.records.length - 1];
     const i = end === undefined ? undefined : seen.get(end);
-    if (i && (i.kind === "branch" || i.kind === "jump")) b.taken = blocks.get(i.target) ?? null;
-    if (b.exit) b.following = blocks.get(b.exit) ?? null;
+    if (i && (i.kind === "branch" || i.kind === "jump" || i.kind === "call")) b.taken = blocks.get(i.target) ?? null;
+    // A "next" that leads nowhere known stands for itself.
+    if (b.exit && b.exit !== b.start) b.following = blocks.get(b.exit) ?? null;
+  }
+  for (const b of blocks.values()) {
+    if (b.last !== "call" || !b.taken) continue;
+    const site = blocks.get(returnSite(b.records[b.records.length - 1] + size, info));
+    if (site) connectReturns(b.taken, site, (call) => blocks.get(returnSite(call + size, info)));
   }
   const root = blocks.get(entry);
   return root ? structure(root) : [];
 }
 
+/** Where a call returns to: the record behind it, or the one that a "next" there leads to. */
+function returnSite(behind: number, info: (record: number) => RecordInfo): number {
+  const i = info(behind);
+  return i.kind === "next" && i.target ? i.target : behind;
+}
+
+/** Leads the returns of the function that begins at `callee` to `site`. */
+function connectReturns(callee: Block, site: Block, behind: (call: number) => Block | undefined): void {
+  const seen = new Set<Block>([callee]);
+  for (const b of seen) {
+    if (b.last === "return") {
+      if (!b.returns.includes(site) && b.returns.length < RETURNS_MAX) b.returns.push(site);
+      continue;
+    }
+    const after = b.last === "call" ? [behind(b.records[b.records.length - 1])] : [b.taken, b.following];
+    for (const s of after) if (s) seen.add(s);
+  }
+}
+
 /** Numbers the blocks, finds dominators, loops and merges; cuts edges that are not reducible. */
 function structure(root: Block): Block[] {
+  let order = arrange(root);
+  const first = splitLoops(order);
+  if (first) order = arrange(first);
+  for (const b of order) {
+    for (const s of successors(b)) {
+      if (isBack(b, s)) s.loop = naturalLoop(s, [b], order, s.loop ?? undefined);
+      else s.forward++;
+    }
+  }
+  for (const b of order) {
+    if (b === order[0]) continue;
+    const d = b.dominator!;
+    d.children.push(b);
+    for (let h = d;; h = h.dominator!) {
+      if (h.loop?.has(d) && !h.loop.has(b)) b.behind = h;
+      if (h.dominator === h) break;
+    }
+  }
+  return order;
+}
+
+/** Numbers the blocks in reverse postorder, finds their dominators, and cuts edges back that are no loop's. */
+function arrange(root: Block): Block[] {
   const order: Block[] = [];
   const visited = new Set<Block>();
   const visit = (b: Block): void => {
     visited.add(b);
-    for (const s of [b.following, b.taken]) if (s && !visited.has(s)) visit(s);
+    for (const s of successors(b).reverse()) if (!visited.has(s)) visit(s);
     order.push(b);
   };
   visit(root);
   order.reverse();
-  order.forEach((b, i) => b.order = i);
-  const predecessors = new Map<Block, Block[]>(order.map((b) => [b, []]));
-  for (const b of order) for (const s of successors(b)) predecessors.get(s)!.push(b);
+  order.forEach((b, i) => {
+    b.order = i;
+    b.dominator = null;
+  });
+  const predecessors = predecessorsIn(order);
   root.dominator = root;
   for (let changed = true; changed;) {
     changed = false;
@@ -148,19 +213,68 @@ function structure(root: Block): Block[] {
   for (const b of order) {
     if (b.taken && isBack(b, b.taken)) b.taken = keepBack(b, b.taken);
     if (b.following && isBack(b, b.following)) b.following = keepBack(b, b.following);
-  }
-  for (const b of order) {
-    if (b !== root) b.dominator!.children.push(b);
-    for (const s of successors(b)) {
-      if (isBack(b, s)) s.loop = true;
-      else s.forward++;
+    for (let i = b.returns.length - 1; i >= 0; i--) {
+      if (isBack(b, b.returns[i]) && !keepBack(b, b.returns[i])) b.returns.splice(i, 1);
     }
   }
   return order;
 }
 
-function successors(b: Block): Block[] {
-  return [b.taken, b.following].filter((s): s is Block => s !== null);
+function predecessorsIn(order: readonly Block[]): Map<Block, Block[]> {
+  const predecessors = new Map<Block, Block[]>(order.map((b) => [b, []]));
+  for (const b of order) for (const s of successors(b)) predecessors.get(s)!.push(b);
+  return predecessors;
+}
+
+/** The blocks from which the edges back to `header` can be reached without passing it. */
+function naturalLoop(
+  header: Block,
+  latches: readonly Block[],
+  order: readonly Block[],
+  loop: Set<Block> = new Set([header]),
+): Set<Block> {
+  const predecessors = predecessorsIn(order), work = latches.filter((l) => !loop.has(l));
+  for (const l of work) loop.add(l);
+  while (work.length) {
+    for (const p of predecessors.get(work.pop()!)!) {
+      if (loop.has(p)) continue;
+      loop.add(p);
+      work.push(p);
+    }
+  }
+  return loop;
+}
+
+/**
+ * Gives an inner loop that begins where an outer one does a beginning of its own: else the inner one would carry all that
+ * the outer one changes.
+ * @returns the first block, which may be new; null if nothing was split.
+ */
+function splitLoops(order: readonly Block[]): Block | null {
+  const nested: [header: Block, inner: Set<Block>][] = [];
+  for (const header of order) {
+    const latches = order.filter((b) => isBack(b, header) && successors(b).includes(header));
+    const loops = latches.map((l) => naturalLoop(header, [l], order)).sort((a, b) => a.size - b.size);
+    if (loops.length > 1 && loops[0].size * 2 <= loops[loops.length - 1].size) nested.push([header, loops[0]]);
+  }
+  let root = order[0];
+  for (const [header, inner] of nested) {
+    const outer = newBlock(header.start, [], "plain", header.start);
+    for (const b of order) {
+      if (inner.has(b) && isBack(b, header)) continue;
+      if (b.taken === header) b.taken = outer;
+      if (b.following === header) b.following = outer;
+      b.returns.forEach((r, i) => r === header && (b.returns[i] = outer));
+    }
+    outer.following = header;
+    if (root === header) root = outer;
+  }
+  return nested.length ? root : null;
+}
+
+/** Where a block may lead within the region. */
+export function successors(b: Block): Block[] {
+  return [b.taken, b.following, ...b.returns].filter((s): s is Block => s !== null);
 }
 
 /** Whether the edge goes back, to a block at or before its source. */

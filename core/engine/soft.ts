@@ -58,10 +58,15 @@ export class SoftVm implements BackendVm {
     for (const v of this.#vcpus) v.protectPage(place);
   }
 
+  /** Whether a write changes bytes that some processor has decoded. */
+  changesCode(place: number, length: number): boolean {
+    return this.#vcpus.some((v) => v.covers(place, length));
+  }
+
   /** A processor wrote to a page that holds decoded code. */
   codeTouched(place: number, length: number): void {
     const page = Math.floor(place / 4096) * 4096;
-    if (!this.#vcpus.some((v) => v.covers(place, length))) return;
+    if (!this.changesCode(place, length)) return;
     for (const v of this.#vcpus) v.codeWritten(page);
     this.ram.code[page / 4096] = 0;
   }

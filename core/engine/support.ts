@@ -7,6 +7,7 @@
 import { type FunctionType, ModuleBuilder } from "../wasm/module.ts";
 import { defineSoftFloat, SOFT_FLOAT_SIGNATURES, type SoftFloatName } from "../x86/softfloat/softfloat.ts";
 import { FP_FLAGS } from "../x86/state.ts";
+import { importMemories, type ProcessorMemory } from "./processor_memory.ts";
 import { defineSimdFunction, isSimdFunction } from "../x86/table/simd_functions.ts";
 import { defineLaneFunction, isLaneFunction } from "../x86/table/simd_lanes.ts";
 
@@ -18,26 +19,28 @@ export interface SupportFunction {
   readonly func: CallableFunction;
 }
 
-/** Functions compiled so far, by name. */
+/** Functions compiled so far, by name and by size and part of the memory. */
 const compiled: Map<string, { readonly type: FunctionType; readonly module: WebAssembly.Module }> = new Map();
 /** Instances, by the memory that they work on. */
 const instances: WeakMap<WebAssembly.Memory, Map<string, SupportFunction>> = new WeakMap();
+/** The processor's part, in the functions. */
+const CPU = 0;
 
-function build(name: string): { type: FunctionType; module: WebAssembly.Module } {
+function build(name: string, processor: ProcessorMemory): { type: FunctionType; module: WebAssembly.Module } {
   const m = new ModuleBuilder();
-  const memory = m.importMemory("e", "cpu", { initial: 1 });
+  importMemories(m, processor);
   let type: FunctionType;
   if (isSimdFunction(name) || isLaneFunction(name)) {
     const f = isSimdFunction(name)
       ? defineSimdFunction(m, name)
-      : defineLaneFunction(m, defineSoftFloat(m, memory, FP_FLAGS, []), name);
+      : defineLaneFunction(m, defineSoftFloat(m, CPU, FP_FLAGS, []), name);
     m.export(name, f);
     type = f.type;
   } else {
     const signature = SOFT_FLOAT_SIGNATURES.get(name as SoftFloatName);
     if (!signature) throw new TypeError(`Cannot find the support function ${name}`);
     type = { params: signature.params, results: signature.results };
-    defineSoftFloat(m, memory, FP_FLAGS, [name as SoftFloatName]);
+    defineSoftFloat(m, CPU, FP_FLAGS, [name as SoftFloatName]);
   }
   return { type, module: new WebAssembly.Module(m.toBytes()) };
 }
@@ -46,15 +49,17 @@ function build(name: string): { type: FunctionType; module: WebAssembly.Module }
  * The support function `name` over a processor's memory.
  * @throws {TypeError} for an unknown name: a mistake in the instruction table.
  */
-export function supportFunctions(memory: WebAssembly.Memory, name: string): SupportFunction {
+export function supportFunctions(processor: ProcessorMemory, name: string): SupportFunction {
+  const { memory, base } = processor;
   let known = instances.get(memory);
   if (!known) instances.set(memory, known = new Map());
-  let f = known.get(name);
+  const id = `${name} ${memory.buffer.byteLength} ${base}`;
+  let f = known.get(id);
   if (f) return f;
-  let made = compiled.get(name);
-  if (!made) compiled.set(name, made = build(name));
-  const instance = new WebAssembly.Instance(made.module, { e: { cpu: memory } });
+  let made = compiled.get(id);
+  if (!made) compiled.set(id, made = build(name, processor));
+  const instance = new WebAssembly.Instance(made.module, { e: { memory } });
   f = { type: made.type, func: instance.exports[name] as CallableFunction };
-  known.set(name, f);
+  known.set(id, f);
   return f;
 }

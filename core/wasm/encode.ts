@@ -1,6 +1,6 @@
 /** The binary encoder behind {@linkcode ModuleBuilder.toBytes}. @module */
 import type { Expr } from "./expr.ts";
-import type { FunctionBuilder, Label, Limits, ModuleBuilder, Stmt } from "./module.ts";
+import type { FunctionBuilder, Hint, Label, Limits, ModuleBuilder, Stmt } from "./module.ts";
 import { LANES, LOADS, OPS, STORES, type ValType } from "./ops.ts";
 
 const VALTYPE: Readonly<Record<ValType, number>> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
@@ -9,6 +9,10 @@ const VALTYPE: Readonly<Record<ValType, number>> = { i32: 0x7f, i64: 0x7e, f32: 
 class Writer {
   /** How many functions are imported: they come first in the function index space. */
   imported = 0;
+  /** The memories that loads and stores name. */
+  memories: ModuleBuilder["memories"] = [];
+  /** Branch hints of the function that is written: where, and whether the branch is taken. */
+  readonly hints: [number, Hint][] = [];
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(1024);
   length = 0;
 
@@ -89,12 +93,23 @@ class Writer {
 }
 
 function memarg(w: Writer, align: number, offset: number, memory: number): void {
-  if (memory === 0) w.u32(align);
+  const { index, base } = w.memories[memory];
+  if (index === 0) w.u32(align);
   else {
     w.u32(align | 0x40);
-    w.u32(memory);
+    w.u32(index);
   }
-  w.u32(offset);
+  w.u32(base + offset);
+}
+
+/** An address of a bulk operation, which has no place for a constant. */
+function bulkAddress(w: Writer, address: Expr, memory: number): void {
+  expression(w, address);
+  const { base } = w.memories[memory];
+  if (base === 0) return;
+  w.u8(0x41);
+  w.s32(base);
+  w.u8(0x6a);
 }
 
 function expression(w: Writer, e: Expr): void {
@@ -187,6 +202,7 @@ function statements(w: Writer, body: readonly Stmt[], labels: (Label | null)[]):
         break;
       case "if":
         expression(w, s.condition);
+        if (s.hint) w.hints.push([w.length, s.hint]);
         w.u8(0x04);
         w.u8(0x40);
         labels.push(null);
@@ -209,6 +225,7 @@ function statements(w: Writer, body: readonly Stmt[], labels: (Label | null)[]):
         break;
       case "br":
         if (s.condition) expression(w, s.condition);
+        if (s.hint) w.hints.push([w.length, s.hint]);
         w.u8(s.condition ? 0x0d : 0x0c);
         w.u32(depth(labels, s.label));
         break;
@@ -241,15 +258,18 @@ function statements(w: Writer, body: readonly Stmt[], labels: (Label | null)[]):
         w.u32(s.table);
         break;
       case "memory.fill":
-        for (const a of s.args) expression(w, a);
+        bulkAddress(w, s.args[0], s.memory);
+        for (const a of s.args.slice(1)) expression(w, a);
         w.opcode(0xfc00b);
-        w.u32(s.memory);
+        w.u32(w.memories[s.memory].index);
         break;
       case "memory.copy":
-        for (const a of s.args) expression(w, a);
+        bulkAddress(w, s.args[0], s.memory);
+        bulkAddress(w, s.args[1], s.source);
+        expression(w, s.args[2]);
         w.opcode(0xfc00a);
-        w.u32(s.memory);
-        w.u32(s.source);
+        w.u32(w.memories[s.memory].index);
+        w.u32(w.memories[s.source].index);
         break;
       case "group":
         statements(w, s.body, labels);
@@ -261,9 +281,10 @@ function statements(w: Writer, body: readonly Stmt[], labels: (Label | null)[]):
   }
 }
 
-function functionBody(f: FunctionBuilder, imported: number): Uint8Array {
+function functionBody(f: FunctionBuilder, m: ModuleBuilder): Writer {
   const w = new Writer();
-  w.imported = imported;
+  w.imported = m.importedFunctions.length;
+  w.memories = m.memories;
   const runs: [number, ValType][] = [];
   for (const t of f.locals) {
     const last = runs[runs.length - 1];
@@ -278,7 +299,7 @@ function functionBody(f: FunctionBuilder, imported: number): Uint8Array {
   statements(w, f.body, [null]);
   if (f.type.results.length) w.u8(0x00);
   w.u8(0x0b);
-  return w.done();
+  return w;
 }
 
 function section(w: Writer, id: number, fill: (w: Writer) => void): void {
@@ -365,12 +386,28 @@ export function encodeModule(m: ModuleBuilder): Uint8Array<ArrayBuffer> {
       }
     });
   }
+  const bodies = m.functions.map((f) => functionBody(f, m));
+  if (bodies.some((b) => b.hints.length)) {
+    section(w, 0, (s) => {
+      s.name("metadata.code.branch_hint");
+      s.u32(bodies.filter((b) => b.hints.length).length);
+      bodies.forEach((b, i) => {
+        if (!b.hints.length) return;
+        s.func(i);
+        s.u32(b.hints.length);
+        for (const [at, hint] of b.hints) {
+          s.u32(at);
+          s.u8(1);
+          s.u8(hint === "likely" ? 1 : 0);
+        }
+      });
+    });
+  }
   section(w, 10, (s) => {
     s.u32(m.functions.length);
-    for (const f of m.functions) {
-      const body = functionBody(f, m.importedFunctions.length);
-      s.u32(body.length);
-      s.raw(body);
+    for (const b of bodies) {
+      s.u32(b.length);
+      s.raw(b.done());
     }
   });
   return w.done();

@@ -31,15 +31,22 @@ export interface Label {
   readonly name: string;
 }
 
+/**
+ * What is known of a condition: a compiler keeps the unlikely side out of the way. Written as branch hints, a proposal
+ * that is part of WebAssembly since 2025; who does not know them ignores them.
+ */
+export type Hint = "likely" | "unlikely" | null;
+
 /** A statement of a function body. */
 export type Stmt =
   | { readonly kind: "set"; readonly index: number; readonly value: Expr }
   | { readonly kind: "global.set"; readonly index: number; readonly value: Expr }
   // deno-fmt-ignore
   | { readonly kind: "store"; readonly name: string; readonly address: I32; readonly value: Expr; readonly offset: number; readonly memory: number }
-  | { readonly kind: "if"; readonly condition: I32; readonly then: Stmt[]; readonly else: Stmt[] }
+  // deno-fmt-ignore
+  | { readonly kind: "if"; readonly condition: I32; readonly then: Stmt[]; readonly else: Stmt[]; readonly hint: Hint }
   | { readonly kind: "block" | "loop"; readonly label: Label; readonly body: Stmt[] }
-  | { readonly kind: "br"; readonly label: Label; readonly condition: I32 | null }
+  | { readonly kind: "br"; readonly label: Label; readonly condition: I32 | null; readonly hint: Hint }
   | { readonly kind: "br_table"; readonly labels: readonly Label[]; readonly otherwise: Label; readonly index: I32 }
   | { readonly kind: "return"; readonly values: readonly Expr[] }
   | { readonly kind: "call"; readonly func: number; readonly args: readonly Expr[]; readonly drop: number }
@@ -149,22 +156,27 @@ export class FunctionBuilder {
   }
 
   /** `if … else …`; a constant condition emits only the side that runs. */
-  if(condition: I32, then: () => void, otherwise?: () => void): void {
+  if(condition: I32, then: () => void, otherwise?: (() => void) | null, hint: Hint = null): void {
     if (condition.kind === "const") {
       if (condition.imm !== 0) then();
       else otherwise?.();
       return;
     }
-    const s: Stmt = { kind: "if", condition, then: [], else: [] };
+    const s: Stmt = { kind: "if", condition, then: [], else: [], hint };
     this.#nested(s.then, then);
     if (otherwise) this.#nested(s.else, otherwise);
     this.#current.push(s);
   }
 
   /** A value by cases: evaluates one side only. */
-  choose<T extends ValType>(condition: I32, then: () => Expr<T>, otherwise: () => Expr<T>): Expr<T> {
+  choose<T extends ValType>(
+    condition: I32,
+    then: () => Expr<T>,
+    otherwise: () => Expr<T>,
+    hint: Hint = null,
+  ): Expr<T> {
     if (condition.kind === "const") return condition.imm !== 0 ? then() : otherwise();
-    const s: Stmt = { kind: "if", condition, then: [], else: [] };
+    const s: Stmt = { kind: "if", condition, then: [], else: [], hint };
     let result: Local<T> | undefined;
     this.#nested(s.then, () => {
       const e = then();
@@ -195,12 +207,12 @@ export class FunctionBuilder {
 
   /** Branches. */
   br(label: Label): void {
-    this.#current.push({ kind: "br", label, condition: null });
+    this.#current.push({ kind: "br", label, condition: null, hint: null });
   }
 
   /** Branches if `condition` is not zero. */
-  brIf(label: Label, condition: I32): void {
-    this.#current.push({ kind: "br", label, condition });
+  brIf(label: Label, condition: I32, hint: Hint = null): void {
+    this.#current.push({ kind: "br", label, condition, hint });
   }
 
   /** Branches to `labels[index]`, or to `otherwise`. */
@@ -280,6 +292,8 @@ export class ModuleBuilder {
   readonly importedFunctions: (Import & { readonly type: number })[] = [];
   /** Imported memories. */
   readonly importedMemories: (Import & Limits)[] = [];
+  /** What loads and stores name by number: a memory, and what is added to addresses. */
+  readonly memories: { readonly index: number; readonly base: number }[] = [];
   /** Imported tables of functions. */
   readonly importedTables: (Import & Limits)[] = [];
   /** Imported globals. */
@@ -306,9 +320,14 @@ export class ModuleBuilder {
     return { name: `$${name}`, type: { params, results }, index: -this.importedFunctions.length };
   }
 
-  /** Imports a memory; returns its index. */
-  importMemory(module: string, name: string, limits: Limits): number {
-    return this.importedMemories.push({ module, name, ...limits }) - 1;
+  /**
+   * Imports a memory, or the part of it from `base` on, a constant that is added to every address; returns the number by
+   * which loads and stores of this module name it. The same memory can be imported more than once, for several parts.
+   */
+  importMemory(module: string, name: string, limits: Limits, base = 0): number {
+    let index = this.importedMemories.findIndex((m) => m.module === module && m.name === name);
+    if (index < 0) index = this.importedMemories.push({ module, name, ...limits }) - 1;
+    return this.memories.push({ index, base }) - 1;
   }
 
   /** Imports a table of functions; returns its index. */

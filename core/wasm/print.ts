@@ -136,6 +136,9 @@ export function printModule(m: ModuleBuilder): string {
   m.types.forEach((t, i) => out += `(type ${i} (func${signature(t)}))\n`);
   m.importedFunctions.forEach((f) => out += `(import "${f.module}" "${f.name}" (func $${f.name} (type ${f.type})))\n`);
   m.importedMemories.forEach((f) => out += `(import "${f.module}" "${f.name}" (memory ${limits(f)}))\n`);
+  if (m.memories.some(({ index, base }, n) => index !== n || base !== 0)) {
+    m.memories.forEach(({ index, base }, n) => out += `;; memory ${n} here is memory ${index} from ${base} on\n`);
+  }
   m.importedTables.forEach((f) => out += `(import "${f.module}" "${f.name}" (table ${limits(f)} funcref))\n`);
   m.importedGlobals.forEach((g) =>
     out += `(import "${g.module}" "${g.name}" (global ${g.mutable ? `(mut ${g.type})` : g.type}))\n`

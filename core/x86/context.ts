@@ -11,6 +11,7 @@
  */
 import type { Expr, I32, I64, V128 } from "../wasm/expr.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
+import type { ValType } from "../wasm/ops.ts";
 import type { FlagWords } from "./flags.ts";
 import type { Form } from "./insn.ts";
 
@@ -105,6 +106,8 @@ export interface Ctx {
   flags(): FlagWords;
   /** Sets both flag words; with `when`, only if it is not zero. */
   setFlags(words: FlagWords, when?: I32): void;
+  /** Binds a part of flag words that stands in them more than once, unless they may never be evaluated. */
+  share<T extends ValType>(value: Expr<T>): Expr<T>;
   /** CF, and so on, are derived by flags.ts; the condition `cc` (0..15) as i32 0 or 1. */
   condition(cc: number): I32;
 

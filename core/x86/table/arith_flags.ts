@@ -61,7 +61,7 @@ export function storeName(width: Width): string {
 
 /** Words of a result with a vector of the carries out of each bit. */
 function carryVector(c: Ctx, v: I64, r: I64, width: Width): FlagWords {
-  const cv = c.f.let(v);
+  const cv = c.share(v);
   return {
     res: signExtend(r, width),
     aux: i64.or(i64.and(i64.shl(cv, k(64 - width)), k(CARRIES)), i64.and(cv, k(8))),
@@ -75,7 +75,7 @@ export function addFlags(c: Ctx, a: I64, b: I64, r: I64, width: Width): FlagWord
 
 /** Words of `r` = `a` − `b`, or `a` − `b` − 1. */
 export function subFlags(c: Ctx, a: I64, b: I64, r: I64, width: Width): FlagWords {
-  const na = c.f.let(i64.xor(a, k(-1)));
+  const na = c.share(i64.xor(a, k(-1)));
   return carryVector(c, i64.or(i64.and(na, b), i64.and(i64.or(na, b), r)), r, width);
 }
 
@@ -92,7 +92,7 @@ export function logicFlags(r: I64, width: Width): FlagWords {
 /** Words of `r` with PF clear, whatever its low byte. */
 export function oddFlags(c: Ctx, r: I64, cf: I64, width: Width): FlagWords {
   const even = i64.and(i64.xor(i64.popcnt(i64.and(r, k(0xff))), k(1)), k(1));
-  return { res: signExtend(r, width), aux: c.f.let(i64.or(carries(cf, k(0)), i64.shl(even, k(8)))) };
+  return { res: signExtend(r, width), aux: c.share(i64.or(carries(cf, k(0)), i64.shl(even, k(8)))) };
 }
 
 /** FAUX for CF in bit 0 of `cf` and OF in bit 0 of `of`; AF is clear. */
@@ -116,7 +116,7 @@ export function withZf(c: Ctx, words: FlagWords, zf: I32): FlagWords {
   const { res, aux } = words;
   const sign = i64.and(i64.xor(i64.shr_u(res, k(63)), aux), k(1));
   const parity = i64.and(i64.popcnt(i64.and(i64.xor(res, i64.shr_u(aux, k(8))), k(0xff))), k(1));
-  const now = c.f.let(wide(i32.eqz(zf)));
+  const now = c.share(wide(i32.eqz(zf)));
   const corrections = i64.or(sign, i64.shl(i64.xor(parity, now), k(8)));
   return { res: now, aux: i64.or(i64.and(aux, k(CARRIES | 8n)), corrections) };
 }

@@ -6,7 +6,7 @@
  * width, leave it alone.
  * @module
  */
-import { i32, type I64, i64 } from "../../wasm/expr.ts";
+import { i32, type I64, i64, select } from "../../wasm/expr.ts";
 import type { Ctx } from "../context.ts";
 import { cfOf, ofOf } from "../flags.ts";
 import { insn, type Row } from "../insn.ts";
@@ -15,7 +15,7 @@ import { bitAt, carries, k, lowMask, pick, signExtend, wide, withCarries } from 
 const masked = (c: Ctx, count: I64): I64 => c.f.let(i64.and(count, k(c.width === 64 ? 63 : 31)));
 
 /** Whether the top two bits differ: OF of every shift and rotate to the left. */
-const signMoves = (c: Ctx, a: I64): I64 => c.f.let(bitAt(i64.xor(a, i64.shl(a, k(1))), c.width - 1));
+const signMoves = (c: Ctx, a: I64): I64 => c.share(bitAt(i64.xor(a, i64.shl(a, k(1))), c.width - 1));
 
 function finish(c: Ctx, r: I64, aux: I64, count: I64): void {
   c.setFlags({ res: signExtend(r, c.width), aux }, i64.ne(count, k(0)));
@@ -25,20 +25,19 @@ function finish(c: Ctx, r: I64, aux: I64, count: I64): void {
 function shl(c: Ctx): void {
   const a = c.dst.modify(), n = masked(c, c.src.read()), w = c.width;
   const r = c.f.let(i64.shl(a, n));
-  const before = c.f.let(i64.shl(a, i64.sub(n, k(1))));
-  const cf = c.f.let(bitAt(before, w - 1));
+  const cf = c.share(bitAt(i64.shl(a, i64.sub(n, k(1))), w - 1));
   finish(c, r, carries(cf, signMoves(c, a)), n);
 }
 
 function shr(c: Ctx): void {
   const a = c.dst.modify(), n = masked(c, c.src.read()), w = c.width;
-  const before = c.f.let(i64.shr_u(a, i64.sub(n, k(1)))), r = c.f.let(i64.shr_u(a, n));
+  const before = c.share(i64.shr_u(a, i64.sub(n, k(1)))), r = c.f.let(i64.shr_u(a, n));
   finish(c, r, carries(i64.and(before, k(1)), bitAt(a, w - 1)), n);
 }
 
 function sar(c: Ctx): void {
   const a = c.f.let(signExtend(c.dst.modify(), c.width)), n = masked(c, c.src.read());
-  const before = c.f.let(i64.shr_s(a, i64.sub(n, k(1)))), r = c.f.let(i64.shr_s(a, n));
+  const before = c.share(i64.shr_s(a, i64.sub(n, k(1)))), r = c.f.let(i64.shr_s(a, n));
   finish(c, r, carries(i64.and(before, k(1)), k(0)), n);
 }
 
@@ -53,7 +52,7 @@ function rol(c: Ctx): void {
   const a = c.dst.modify(), n = masked(c, c.src.read()), w = c.width;
   const by = c.f.let(i64.and(n, k(w - 1)));
   const r = c.f.let(rotate(c, "rotl", a, by, i64.or(i64.shl(a, by), i64.shr_u(a, i64.sub(k(w), by)))));
-  const cf = c.f.let(i64.and(r, k(1)));
+  const cf = c.share(i64.and(r, k(1)));
   rotated(c, cf, signMoves(c, a), n);
   c.dst.write(r);
 }
@@ -62,7 +61,7 @@ function rol(c: Ctx): void {
 function rotated(c: Ctx, cf: I64, of: I64, n: I64): void {
   const old = c.flags();
   const immediate = c.form.operands[1].code === "I" && !c.dst.isMemory;
-  const overflow = immediate ? pick(c, i64.eq(n, k(1)), of, wide(ofOf(old))) : of;
+  const overflow = immediate ? c.share(select(i64.eq(n, k(1)), of, wide(ofOf(old)))) : of;
   c.setFlags(withCarries(old, cf, overflow), i64.ne(n, k(0)));
 }
 
@@ -70,7 +69,7 @@ function ror(c: Ctx): void {
   const a = c.dst.modify(), n = masked(c, c.src.read()), w = c.width;
   const by = c.f.let(i64.and(n, k(w - 1)));
   const r = c.f.let(rotate(c, "rotr", a, by, i64.or(i64.shr_u(a, by), i64.shl(a, i64.sub(k(w), by)))));
-  const cf = c.f.let(bitAt(r, w - 1));
+  const cf = c.share(bitAt(r, w - 1));
   rotated(c, cf, i64.xor(bitAt(a, w - 1), a), n);
   c.dst.write(r);
 }

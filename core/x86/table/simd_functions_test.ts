@@ -4,7 +4,8 @@ import { i32, load, type V128 } from "../../wasm/expr.ts";
 import { ModuleBuilder } from "../../wasm/module.ts";
 import { defineSimdFunction, isSimdFunction, type SimdFunction } from "./simd_functions.ts";
 
-const cpu = new WebAssembly.Memory({ initial: 1 });
+const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 });
+const cpu = { memory, base: 0 };
 
 function call<T extends number | bigint>(name: SimdFunction, ...args: (number | bigint)[]): T {
   return supportFunctions(cpu, name).func(...args) as T;
@@ -18,8 +19,8 @@ function through(name: SimdFunction, bytes: Uint8Array): Uint8Array {
   const operand = load<"v128">("v128.load", i32.const(0)) as V128;
   f.store("v128.store", i32.const(16), f.callExpr(callee, "v128", operand));
   m.export("run", f);
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(m.toBytes()), { e: { cpu } });
-  const view = new Uint8Array(cpu.buffer);
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(m.toBytes()), { e: { cpu: memory } });
+  const view = new Uint8Array(memory.buffer);
   view.set(bytes, 0);
   (instance.exports.run as () => void)();
   return view.slice(16, 32);

@@ -59,10 +59,9 @@ Deno.test("SIMD no two forms overlap", () => {
 });
 
 Deno.test("SIMD each meaning can be built in every size and translated, and what it calls exists", () => {
-  const cpu = new WebAssembly.Memory({ initial: 1024 });
+  const cpu = { memory: new WebAssembly.Memory({ initial: 1024, maximum: 1024 }), base: 0 };
   const handlers = new Handlers({
-    cpu,
-    ram: new WebAssembly.Memory({ initial: 1 }),
+    ...cpu,
     imports: new Proxy({} as EngineImports, { get: () => (_record: number) => 0 }),
     helper: (name) => {
       throw new Error(`Cannot give the helper ${name}: SIMD instructions need none`);

@@ -53,8 +53,8 @@ Deno.test("SYSTEM each form is reached by its bytes in the whole table", () => {
 Deno.test("SYSTEM each meaning can be built in every size, and the helpers that it calls exist", () => {
   const asked = new Set<string>();
   const handlers = new Handlers({
-    cpu: new WebAssembly.Memory({ initial: 1024 }),
-    ram: new WebAssembly.Memory({ initial: 1 }),
+    memory: new WebAssembly.Memory({ initial: 1024, maximum: 1024 }),
+    base: 0,
     imports: new Proxy({} as EngineImports, { get: () => (_record: number) => 0 }),
     helper: (name) => {
       asked.add(name.replace("!", ""));
