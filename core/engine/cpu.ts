@@ -35,6 +35,10 @@ const DR6_BS = 0x4000;
 /** Most instructions handed to emitted code at once: the budget is an i32. */
 const SLICE = 0x3fff_ffff;
 const REP_CHUNK = 4096;
+/** In ATTENTION: code must be looked up anew. */
+const KEY_CHANGED = 2;
+/** Bits of the mode in a key, and of the generation above them. */
+const MODE_MASK = 63, GENERATION = 6, GENERATIONS = 0x3ff_ffff;
 /** Where the lower half of the canonical addresses ends. */
 const CANONICAL_END = 0x8000_0000_0000;
 /** Instructions between two samples of where the time goes: while they find something new, and at most. */
@@ -67,8 +71,10 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
   #left = 0;
   /** The part of the budget that emitted code is not given yet: when the rest is used up, the run loop takes a sample. */
   #held = 0;
-  #key = -1;
+  /** Which run, of those that host writes may have preceded. */
   #epoch = 0;
+  /** Which contents of the jump cache count. */
+  #generation = 0;
   #exit = -1;
   #faultVector = -1;
   #faultError = -1;
@@ -166,7 +172,8 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
         if (this.watch.meets(linear, how & 0xff, access)) return this.#replay();
       }
       this.inRegion = (how & SLOW_REGION) !== 0;
-      this.accessSlow(linear, how & 0xff, kind === 1, kind === 2, (this.i32[S.KEY >> 2] & MODE_USER) !== 0, true);
+      const user = (this.i32[S.KEY >> 2] & MODE_USER) !== 0, view = this.u32[S.TLB_VIEW >> 2];
+      this.accessSlow(linear, how & 0xff, kind === 1, kind === 2, user, view);
       return 1;
     } catch (e) {
       return this.#caught(e);
@@ -272,8 +279,19 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     return 0;
   }
 
+  /** Keeps what helpers may change before they fault: all up to the x87, and the words of MSRs. */
+  #save(): void {
+    this.u8.copyWithin(S.SNAPSHOT, 0, S.FPR);
+    this.u8.copyWithin(S.SNAPSHOT + S.MSR, S.MSR, S.STATE_SIZE);
+  }
+
+  #restore(): void {
+    this.u8.copyWithin(0, S.SNAPSHOT, S.SNAPSHOT + S.FPR);
+    this.u8.copyWithin(S.MSR, S.SNAPSHOT + S.MSR, S.SNAPSHOT + S.STATE_SIZE);
+  }
+
   begin(): void {
-    this.u8.copyWithin(S.SNAPSHOT, 0, S.STATE_SIZE);
+    this.#save();
     this.#begun = true;
   }
 
@@ -281,6 +299,12 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     this.#sync(record);
     this.#advanceRip();
     this.#left--;
+    return this.#goOn();
+  }
+
+  /** Goes on at RIP, where code is looked up under the present key. */
+  #goOn(): number {
+    this.i32[S.ATTENTION >> 2] &= ~KEY_CHANGED;
     return this.#resolve();
   }
 
@@ -295,10 +319,10 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
       this.#sync(record);
       if (!this.#begun) this.begin();
       try {
-        helper(this);
+        if (helper(this) === false) return 0;
       } catch (e) {
-        this.u8.copyWithin(0, S.SNAPSHOT, S.SNAPSHOT + S.STATE_SIZE);
-        if (this.i32[S.KEY >> 2] !== this.#key) this.modeChanged();
+        this.#restore();
+        this.modeChanged();
         return this.#caught(e);
       } finally {
         this.#begun = false;
@@ -306,7 +330,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
       if (!transfers) return 1;
       this.#trapSuppressed = noTrap;
       this.#left--;
-      return this.#resolve();
+      return this.#goOn();
     };
   }
 
@@ -487,10 +511,8 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     this.#completeHypercall();
     this.u64[S.CR8 >> 3] = v.getBigUint64(16, true);
     if (this.ram.exposed) {
-      this.#epoch = this.#epoch + 1 & 0x1ff_ffff;
-      // What was verified so many runs ago must not pass for verified now.
-      if (this.#epoch === 0) this.memoryChanged();
-      this.modeChanged();
+      this.#epoch++;
+      this.flushJumps();
     }
     const bad = checkState(this);
     if (bad !== 0) {
@@ -663,14 +685,13 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
 
   /** Delivers something: all or nothing, and it counts as an instruction, so that time passes. */
   #guarded(deliverIt: () => void): boolean {
-    this.begin();
-    this.#begun = false;
+    this.#save();
     try {
       deliverIt();
       this.#left--;
       return true;
     } catch (e) {
-      this.u8.copyWithin(0, S.SNAPSHOT, S.SNAPSHOT + S.STATE_SIZE);
+      this.#restore();
       this.modeChanged();
       this.#caught(e);
       return false;
@@ -708,11 +729,18 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
   }
 
   modeChanged(): void {
-    const key = modeOf(this) | this.#epoch << 6;
+    const key = modeOf(this) | this.#generation << GENERATION;
     this.i32[S.TLB_VIEW >> 2] = S.TLB + viewOf(this) * S.TLB_SIZE;
-    if (key === this.#key) return;
-    this.#key = this.i32[S.KEY >> 2] = key;
-    this.i32[S.ATTENTION >> 2] = 1;
+    if (key === this.i32[S.KEY >> 2]) return;
+    this.i32[S.KEY >> 2] = key;
+    this.i32[S.ATTENTION >> 2] |= KEY_CHANGED;
+  }
+
+  /** What the jump cache holds is of an older generation then. */
+  override flushJumps(): void {
+    this.#generation = this.#generation + 1 & GENERATIONS;
+    if (this.#generation === 0) this.u8.fill(0xff, S.JUMP_CACHE, S.JUMP_CACHE + S.JUMP_ENTRIES * 16);
+    this.i32[S.KEY >> 2] = this.i32[S.KEY >> 2] & MODE_MASK | this.#generation << GENERATION;
   }
 
   portIn(port: number, size: number): number {
@@ -721,12 +749,14 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
       return size === 1 ? this.shared[4096] : size === 2 ? v.getUint16(4096, true) : v.getUint32(4096, true);
     }
     this.#port(0, port, size, 1);
+    return -1;
   }
 
-  portOut(port: number, size: number, value: number): void {
-    if (this.#portDone(1)) return;
+  portOut(port: number, size: number, value: number): boolean {
+    if (this.#portDone(1)) return true;
     this.sharedView.setUint32(4096, value, true);
     this.#port(1, port, size, 1);
+    return false;
   }
 
   portString(port: number, size: number, out: boolean, linear: number, count: number, backward: boolean): number {
@@ -748,6 +778,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     if (!done) {
       if (!out) { for (let i = 0; i < n; i++) this.probeWrite(linear + i * step, size, user); }
       this.#port(out ? 1 : 0, port, size, n);
+      throw LEAVE;
     }
     if (!out) {
       for (let i = 0; i < n; i++) {
@@ -766,7 +797,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     return this.#pioAt === this.instructions() && this.#pioRip === this.u32[S.RIP >> 2] && this.#pioCount === count;
   }
 
-  #port(direction: number, port: number, size: number, count: number): never {
+  #port(direction: number, port: number, size: number, count: number): void {
     const { shared, sharedView: v } = this;
     shared[32] = direction;
     shared[33] = size;
@@ -779,7 +810,6 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     this.#pioRip = this.u32[S.RIP >> 2];
     this.#pioCount = count;
     this.exit(EXIT_IO);
-    throw LEAVE;
   }
 
   halt(): void {

@@ -9,7 +9,7 @@
 import { GuestFault, WALK_EXECUTE, WALK_USER, WALK_WRITE } from "../x86/machine.ts";
 import { MODE_CODE, MODE_USER } from "../x86/mode.ts";
 import * as S from "../x86/state.ts";
-import { walk, WALKED_WRITABLE, type WalkResult } from "../x86/system/paging.ts";
+import { walk, WALKED_GLOBAL, WALKED_HUGE, WALKED_LARGE, WALKED_WRITABLE, type WalkResult } from "../x86/system/paging.ts";
 import { watchData, watchesData } from "../x86/system/debug_registers.ts";
 import type { Machine } from "../x86/machine.ts";
 import type { Ram, RamBlock } from "./ram.ts";
@@ -21,7 +21,10 @@ export const LEAVE: unique symbol = Symbol("leave");
 /** #SS, #GP, #PF. */
 const SS_FAULT = 12, GP_FAULT = 13, PF_FAULT = 14;
 const CR0_PG = 0x8000_0000;
+const CR4_SMAP = 0x20_0000;
 const LOG_MAX = 64;
+/** How many TLB entries are kept account of. */
+const FILLED_MAX = 512;
 
 /** Bytes of the processor's own memory: state, TLBs, decoded records; untouched pages cost nothing. */
 const OWN_SIZE = 0x400_0000;
@@ -43,12 +46,22 @@ export abstract class MemoryUnit {
   /** Arena address that the last translation led to, or −1 for none; valid with {@linkcode physical}. */
   #place = -1;
   #writable = false;
+  /** WALKED_GLOBAL, WALKED_LARGE, WALKED_HUGE of the last translation. */
+  #kind = 0;
+  /** TLB entries in use, so that forgetting them need not touch all. */
+  readonly #filled: Int32Array = new Int32Array(FILLED_MAX);
+  #filledCount = 0;
+  #overfilled = true;
+  /** Whether the TLB may have pieces of large pages. */
+  #large = false;
   #faultLow = 0;
   #faultHigh = 0;
 
   // Instruction fetch translations, by linear page and user bit.
   readonly #fetchTag: Float64Array = new Float64Array(256).fill(NaN);
   readonly #fetchPlace: Float64Array = new Float64Array(256);
+  /** The pages that code was fetched from since the last flush, by {@linkcode fetchKey}. */
+  readonly #fetched: Set<number> = new Set();
 
   // What memory-mapped I/O the current instruction has done so far.
   #logCount = 0;
@@ -111,6 +124,7 @@ export abstract class MemoryUnit {
   #translate(linear: number, access: number): number {
     if (!(this.u32[S.CR0 >> 2] & CR0_PG)) {
       this.#writable = true;
+      this.#kind = 0;
       return linear;
     }
     const page = walk(this.machine, linear, access, this.#walk);
@@ -120,12 +134,15 @@ export abstract class MemoryUnit {
       this.faultAddress();
       throw new GuestFault(PF_FAULT, this.#walk.error);
     }
-    this.#writable = (this.#walk.flags & WALKED_WRITABLE) !== 0;
+    const { flags } = this.#walk;
+    this.#writable = (flags & WALKED_WRITABLE) !== 0;
+    this.#kind = flags & (WALKED_GLOBAL | WALKED_LARGE | WALKED_HUGE);
+    if (this.#kind & (WALKED_LARGE | WALKED_HUGE)) this.#large = true;
     return page + offsetOf(linear);
   }
 
-  /** Translates and finds the memory behind it in `#place`; fills the TLB of the current view if asked. */
-  #resolve(linear: number, access: number, fill: boolean): number {
+  /** Translates and finds the memory behind it in `#place`; fills the TLB view at `view` unless that is 0. */
+  #resolve(linear: number, access: number, view: number): number {
     const physical = this.#translate(linear, access);
     const range = this.ram.lookup(physical);
     if (range === null) {
@@ -135,9 +152,9 @@ export abstract class MemoryUnit {
     const place = range.place + (physical - range.gpa);
     this.#place = place;
     if (access & WALK_WRITE) this.ram.markDirty(range, place);
-    if (!fill || watchesData(this.machine) || this.watch !== null && this.watch.watchesNear(linear)) return physical;
+    if (view === 0 || watchesData(this.machine) || this.watch !== null && this.watch.watchesNear(linear)) return physical;
     const offset = offsetOf(linear), base = linear - offset, page = place - offset;
-    const e = this.u32[S.TLB_VIEW >> 2] + ((linear >>> 12) & (S.TLB_ENTRIES - 1)) * 32;
+    const e = view + ((linear >>> 12) & (S.TLB_ENTRIES - 1)) * 32;
     const writable = this.#writable && this.ram.code[page / 4096] === 0 &&
       (!range.log || this.ram.isDirty(range, place));
     const { i32 } = this;
@@ -147,30 +164,59 @@ export abstract class MemoryUnit {
     i32[(e + S.TLB_WRITE) >> 2] = writable ? low : 1;
     i32[(e + S.TLB_WRITE + 4) >> 2] = writable ? high : 0;
     i32[(e + S.TLB_ADDEND) >> 2] = page - low | 0;
+    i32[(e + S.TLB_KIND) >> 2] = this.#kind;
+    if (this.#filledCount < FILLED_MAX) this.#filled[this.#filledCount++] = e;
+    else this.#overfilled = true;
     return physical;
   }
 
-  /** Forgets all translations. */
-  flushTlb(_includingGlobal: boolean): void {
-    this.u8.fill(0xff, S.TLB, S.TLB + S.TLB_VIEWS * S.TLB_SIZE);
+  /** Forgets translations: all, or those that are not marked global. */
+  flushTlb(includingGlobal: boolean): void {
+    const { i32 } = this;
+    const all = this.#overfilled, count = all ? S.TLB_VIEWS * S.TLB_ENTRIES : this.#filledCount;
+    let kept = 0;
+    for (let n = 0; n < count; n++) {
+      const e = all ? S.TLB + n * 32 : this.#filled[n];
+      if (includingGlobal || (i32[(e + S.TLB_READ) >> 2] & 1) !== 0 || !(i32[(e + S.TLB_KIND) >> 2] & WALKED_GLOBAL)) {
+        this.#forget(e);
+      } else if (kept++ < FILLED_MAX) this.#filled[kept - 1] = e;
+    }
+    this.#overfilled = kept > FILLED_MAX;
+    this.#filledCount = Math.min(kept, FILLED_MAX);
+    if (includingGlobal) this.#large = false;
+    this.#forgetFetches();
+  }
+
+  #forget(entry: number): void {
+    const { i32 } = this, at = entry >> 2;
+    i32[at] = i32[at + 1] = i32[at + 2] = i32[at + 3] = -1;
+  }
+
+  #forgetFetches(): void {
     this.#fetchTag.fill(NaN);
+    this.#fetched.clear();
     this.flushJumps();
   }
 
   /** Forgets the jump cache. */
-  flushJumps(): void {
-    this.u8.fill(0xff, S.JUMP_CACHE, S.JUMP_CACHE + S.JUMP_ENTRIES * 16);
-  }
+  abstract flushJumps(): void;
 
-  /** Forgets one linear page. */
+  /** Forgets the page of one linear address, whatever its size. */
   flushPage(linear: number): void {
     const index = (linear >>> 12) & (S.TLB_ENTRIES - 1);
-    for (let view = 0; view < S.TLB_VIEWS; view++) {
-      const e = S.TLB + view * S.TLB_SIZE + index * 32;
-      this.u8.fill(0xff, e, e + 16);
+    for (let view = 0; view < S.TLB_VIEWS; view++) this.#forget(S.TLB + view * S.TLB_SIZE + index * 32);
+    if (this.#large) this.#forgetLarge(linear);
+    if ([WALKED_HUGE, WALKED_LARGE, 0].some((kind) => this.#fetched.has(fetchKey(linear, kind)))) this.#forgetFetches();
+  }
+
+  /** Forgets all pieces of the large page that holds a linear address. */
+  #forgetLarge(linear: number): void {
+    const { i32, u32 } = this;
+    for (let e = S.TLB; e < S.TLB + S.TLB_VIEWS * S.TLB_SIZE; e += 32) {
+      const kind = i32[(e + S.TLB_KIND) >> 2], high = i32[(e >> 2) + 1];
+      if (!(kind & (WALKED_LARGE | WALKED_HUGE)) || i32[e >> 2] & 1) continue;
+      if (fetchKey(high * 0x1_0000_0000 + u32[e >> 2], kind) === fetchKey(linear, kind)) this.#forget(e);
     }
-    this.#fetchTag.fill(NaN);
-    this.flushJumps();
   }
 
   /** Withdraws write permission for an arena page from all TLB views: it now holds decoded code. */
@@ -184,6 +230,23 @@ export abstract class MemoryUnit {
   }
 
   // Accesses that miss the TLB.
+
+  /** The TLB view for an access by a helper, which is implicit if the program is the user's but the access is not. */
+  #viewFor(user: boolean): number {
+    if (user) return S.TLB + 2 * S.TLB_SIZE;
+    if (!this.#user) return this.u32[S.TLB_VIEW >> 2];
+    return this.i32[S.CR4 >> 2] & CR4_SMAP && this.u32[S.CR0 >> 2] & CR0_PG ? S.TLB + S.TLB_SIZE : S.TLB;
+  }
+
+  /** Place of `size` bytes that the TLB lets a helper read or write (`at` is TLB_READ or TLB_WRITE) directly, or −1. */
+  #direct(linear: number, size: number, user: boolean, at: number): number {
+    if (this.watch !== null || offsetOf(linear) + size > 4096) return -1;
+    const { i32 } = this;
+    const e = this.#viewFor(user) + ((linear >>> 12) & (S.TLB_ENTRIES - 1)) * 32;
+    if (i32[(e + at) >> 2] !== (linear & ~4095)) return -1;
+    if (i32[(e + at + 4) >> 2] !== Math.floor(linear / 0x1_0000_0000)) return -1;
+    return ((linear | 0) + i32[(e + S.TLB_ADDEND) >> 2]) >>> 0;
+  }
 
   /** Whether the access at hand is made by a region. */
   protected inRegion = false;
@@ -200,20 +263,20 @@ export abstract class MemoryUnit {
   }
 
   /** Loads to or stores from SCRATCH. Throws GuestFault or LEAVE. */
-  accessSlow(linear: number, size: number, write: boolean, modify: boolean, user: boolean, fill: boolean): void {
+  accessSlow(linear: number, size: number, write: boolean, modify: boolean, user: boolean, view: number): void {
     const access = (write || modify ? WALK_WRITE : 0) | (user ? WALK_USER : 0);
     if (this.watch !== null) this.#noteAccess(linear, size, write, modify);
     if (!modify && watchesData(this.machine)) watchData(this.machine, linear, size, write);
     const first = Math.min(size, 4096 - offsetOf(linear));
     if (first === size) {
-      const physical = this.#resolve(linear, access, fill);
+      const physical = this.#resolve(linear, access, view);
       if (write && this.inRegion) this.#refuseCode(this.#place, size);
       this.#part(physical, this.#place, size, 0, write);
       return;
     }
     const second = this.#advance(linear, first);
-    const physical1 = this.#resolve(linear, access, fill), place1 = this.#place;
-    const physical2 = this.#resolve(second, access, fill), place2 = this.#place;
+    const physical1 = this.#resolve(linear, access, view), place1 = this.#place;
+    const physical2 = this.#resolve(second, access, view), place2 = this.#place;
     if (write && this.inRegion) {
       this.#refuseCode(place1, first);
       this.#refuseCode(place2, size - first);
@@ -299,7 +362,14 @@ export abstract class MemoryUnit {
 
   /** Reads 1, 2 or 4 bytes. */
   read(linear: number, size: number, user: boolean): number {
-    this.accessSlow(linear, size, false, false, user, false);
+    const place = this.#direct(linear, size, user, S.TLB_READ);
+    if (place >= 0) {
+      const ram = this.ram.u8, low = ram[place];
+      if (size === 1) return low;
+      if (size === 2) return low | ram[place + 1] << 8;
+      return (low | ram[place + 1] << 8 | ram[place + 2] << 16 | ram[place + 3] << 24) >>> 0;
+    }
+    this.accessSlow(linear, size, false, false, user, this.#viewFor(user));
     const { u8 } = this, s = S.SCRATCH;
     if (size === 1) return u8[s];
     if (size === 2) return this.u16[s >> 1];
@@ -308,10 +378,16 @@ export abstract class MemoryUnit {
 
   /** Writes 1, 2 or 4 bytes. */
   write(linear: number, size: number, value: number, user: boolean): void {
+    const place = this.#direct(linear, size, user, S.TLB_WRITE);
+    if (place >= 0) {
+      const ram = this.ram.u8;
+      for (let i = 0; i < size; i++) ram[place + i] = value >>> i * 8;
+      return;
+    }
     if (size === 1) this.u8[S.SCRATCH] = value;
     else if (size === 2) this.u16[S.SCRATCH >> 1] = value;
     else this.i32[S.SCRATCH >> 2] = value;
-    this.accessSlow(linear, size, true, false, user, false);
+    this.accessSlow(linear, size, true, false, user, this.#viewFor(user));
   }
 
   /** Faults as a write of `size` bytes would. */
@@ -348,8 +424,9 @@ export abstract class MemoryUnit {
     const offset = offsetOf(linear), tag = (linear - offset) + (user ? 1 : 0);
     const slot = (linear >>> 12) & 255;
     if (this.#fetchTag[slot] === tag) return this.#fetchPlace[slot] + offset;
-    this.#resolve(linear, WALK_EXECUTE | (user ? WALK_USER : 0), false);
+    this.#resolve(linear, WALK_EXECUTE | (user ? WALK_USER : 0), 0);
     if (this.#place < 0) return -1;
+    this.#fetched.add(fetchKey(linear, this.#kind));
     this.#fetchTag[slot] = tag;
     this.#fetchPlace[slot] = this.#place - offset;
     return this.#place;
@@ -359,6 +436,13 @@ export abstract class MemoryUnit {
   nonCanonical(stack: boolean): never {
     throw new GuestFault(stack ? SS_FAULT : GP_FAULT, 0);
   }
+}
+
+/** A number for the page, of the size that `kind` says, that holds a linear address; another one for each size. */
+function fetchKey(linear: number, kind: number): number {
+  if (kind & WALKED_HUGE) return Math.floor(linear / 0x4000_0000) * 4 + 1;
+  if (kind & WALKED_LARGE) return Math.floor(linear / 0x40_0000) * 4 + 2;
+  return Math.floor(linear / 4096) * 4;
 }
 
 /** The offset in its page of a linear address, which may be negative. */

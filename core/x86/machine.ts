@@ -68,10 +68,10 @@ export interface Machine {
   /** Forgets the translation of one linear page in all views. */
   flushPage(linear: number): void;
 
-  /** IN: ends RUN with KVM_EXIT_IO unless this is the completion, and then gives the value. */
+  /** IN: ends RUN with KVM_EXIT_IO and gives −1, unless this is the completion, and then gives the value. */
   portIn(port: number, size: number): number;
-  /** OUT: ends RUN with KVM_EXIT_IO unless this is the completion. */
-  portOut(port: number, size: number, value: number): void;
+  /** OUT: ends RUN with KVM_EXIT_IO and gives false, unless this is the completion. */
+  portOut(port: number, size: number, value: number): boolean;
   /**
    * INS/OUTS of up to `count` items between port and linear memory at `linear`, stepping by ±size: ends RUN with
    * KVM_EXIT_IO, and on completion gives how many items were transferred (at least one; at most to the page's end).
@@ -96,5 +96,8 @@ export interface Machine {
   random(): number;
 }
 
-/** A helper that instructions call by name; operands and results are in ARG 0 … 5 of the state block. */
-export type Helper = (m: Machine) => void;
+/**
+ * A helper that instructions call by name; operands and results are in ARG 0 … 5 of the state block. One that gives false
+ * has changed nothing and ends RUN: the instruction is executed again.
+ */
+export type Helper = (m: Machine) => void | false;

@@ -136,6 +136,8 @@ export const TLB_READ = 0;
 export const TLB_WRITE = 8;
 /** In a TLB entry: what to add to the low 32 bits of a linear address to get its place in guest memory, i32. */
 export const TLB_ADDEND = 16;
+/** In a TLB entry: WALKED_GLOBAL, WALKED_LARGE, WALKED_HUGE of paging.ts, i32. */
+export const TLB_KIND = 20;
 /** Bytes of one view. */
 export const TLB_SIZE = TLB_ENTRIES * 32;
 /** Views: supervisor, supervisor under SMAP, user. */

@@ -114,8 +114,9 @@ export class FakeMachine implements Machine {
     return (port * 0x0101_0101 & (size === 4 ? -1 : (1 << size * 8) - 1)) >>> 0;
   }
 
-  portOut(port: number, size: number, value: number): void {
+  portOut(port: number, size: number, value: number): boolean {
     this.ports.push([port, size, value]);
+    return true;
   }
 
   portString(port: number, size: number, out: boolean, linear: number, count: number, backward: boolean): number {

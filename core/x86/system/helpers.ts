@@ -268,9 +268,13 @@ export const HELPERS: Readonly<Record<string, Helper>> = {
 
   // Ports.
   /** Port, size; result: value. */
-  in: (m) => result(m, 0, input(m, argument(m, 0) & 0xffff, argument(m, 1))),
+  in: (m) => {
+    const value = input(m, argument(m, 0) & 0xffff, argument(m, 1));
+    if (value < 0) return false;
+    result(m, 0, value);
+  },
   /** Port, size, value. */
-  out: (m) => output(m, argument(m, 0) & 0xffff, argument(m, 1), argument(m, 2)),
+  out: (m) => output(m, argument(m, 0) & 0xffff, argument(m, 1), argument(m, 2)) ? undefined : false,
   /** Size, address size, whether repeated; set RIP. */
   ins: inputString,
   outs: outputString,

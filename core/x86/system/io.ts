@@ -23,19 +23,20 @@ export function checkPort(m: Machine, port: number, size: number): void {
   if (bits & ((1 << size) - 1)) m.fault(GP, 0);
 }
 
-/** IN. */
+/** IN; −1 if RUN ends before the value is there. */
 export function input(m: Machine, port: number, size: number): number {
   checkPort(m, port, size);
   const value = m.portIn(port, size);
-  watchPort(m, port, size);
+  if (value >= 0) watchPort(m, port, size);
   return value;
 }
 
-/** OUT. */
-export function output(m: Machine, port: number, size: number, value: number): void {
+/** OUT; false if RUN ends first. */
+export function output(m: Machine, port: number, size: number, value: number): boolean {
   checkPort(m, port, size);
-  m.portOut(port, size, value);
-  watchPort(m, port, size);
+  const done = m.portOut(port, size, value);
+  if (done) watchPort(m, port, size);
+  return done;
 }
 
 /** A register's low bits by address size (16, 32, 64), as a number; signed for 64. */

@@ -27,6 +27,10 @@ export const WALKED_USER = 2;
 export const WALKED_GLOBAL = 4;
 /** Who asked may fetch instructions from the page. */
 export const WALKED_EXECUTABLE = 8;
+/** The page has 2 or 4 MB. */
+export const WALKED_LARGE = 16;
+/** The page has 1 GB. */
+export const WALKED_HUGE = 32;
 
 // Page table entry bits.
 const P = 1, RW = 2, US = 4, A = 0x20, D = 0x40, PS = 0x80, G = 0x100;
@@ -42,6 +46,8 @@ const TWO32 = 0x1_0000_0000;
 
 /** Permissions gathered on the way down; only used within one walk, which cannot be interrupted by another. */
 let rights = 0, noExecute = 0;
+/** WALKED_LARGE, WALKED_HUGE or 0. */
+let size = 0;
 /** Where the entries read lie, and their low halves, to set accessed bits at the end. */
 const entryAt = new Float64Array(4), entryLow = new Int32Array(4);
 let entries = 0, leafLow = 0, leafHigh = 0;
@@ -64,6 +70,7 @@ export function walk(m: Machine, linear: number, access: number, result: WalkRes
   rights = RW | US;
   noExecute = 0;
   entries = 0;
+  size = 0;
   const page = cr4 & CR4_PAE ? walkWide(m, linear, efer) : walk32(m, linear, cr4);
   if (page < 0) {
     result.error = base | (page === -2 ? P | RSVD : 0);
@@ -78,7 +85,7 @@ export function walk(m: Machine, linear: number, access: number, result: WalkRes
   const writable = permitted(m, access & WALK_USER | WALK_WRITE, efer);
   result.flags = (writable && leafLow & D ? WALKED_WRITABLE : 0) | (rights & US ? WALKED_USER : 0) |
     (leafLow & G && cr4 & CR4_PGE ? WALKED_GLOBAL : 0) |
-    (permitted(m, access & WALK_USER | WALK_EXECUTE, efer) ? WALKED_EXECUTABLE : 0);
+    (permitted(m, access & WALK_USER | WALK_EXECUTE, efer) ? WALKED_EXECUTABLE : 0) | size;
   if (access & WALK_PROBE) result.flags = result.flags & ~WALKED_WRITABLE | (rights & RW ? WALKED_WRITABLE : 0);
   return page;
 }
@@ -123,6 +130,7 @@ function walk32(m: Machine, linear: number, cr4: number): number {
   if (leafLow & PS && cr4 & CR4_PSE) {
     const high = leafLow >>> 13 & 0x1ff;
     if (high >= m.i32[PSE36_LIMIT >> 2]) return -2;
+    size = WALKED_LARGE;
     return high * TWO32 + ((leafLow & 0xffc0_0000 | low & 0x3f_f000) >>> 0);
   }
   if (!entry32(m, ((leafLow & ~0xfff) >>> 0) + (low >>> 12 & 0x3ff) * 4)) return -1;
@@ -163,6 +171,7 @@ function walkWide(m: Machine, linear: number, efer: number): number {
     if (r < 0) return r;
     if (leafLow & PS) {
       if (leafLow & 0x3fff_e000) return -2;
+      size = WALKED_HUGE;
       return addressIn(0xc000_0000) + ((low & 0x3fff_f000) >>> 0);
     }
     table = addressIn(~0xfff);
@@ -175,6 +184,7 @@ function walkWide(m: Machine, linear: number, efer: number): number {
   if (r < 0) return r;
   if (leafLow & PS) {
     if (leafLow & 0x1f_e000) return -2;
+    size = WALKED_LARGE;
     return addressIn(0xffe0_0000) + (low & 0x1f_f000);
   }
   r = entry64(m, addressIn(~0xfff) + (low >>> 12 & 0x1ff) * 8, reserved);
