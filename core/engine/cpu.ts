@@ -35,6 +35,8 @@ const DR6_BS = 0x4000;
 /** Most instructions handed to emitted code at once: the budget is an i32. */
 const SLICE = 0x3fff_ffff;
 const REP_CHUNK = 4096;
+/** Bytes of the words from MSR on that are in use. */
+const WORDS = 72 * 8;
 /** In ATTENTION: code must be looked up anew. */
 const KEY_CHANGED = 2;
 /** Bits of the mode in a key, and of the generation above them. */
@@ -53,10 +55,51 @@ export const UNKNOWN_INTERNAL = 0x1001;
  */
 const NO_TRAP = new Set(["int", "int1", "int3", "into", "syscall"]);
 
+/** Helpers that change nothing before they fault, if they do: nothing is to be put back then. */
+const ATOMIC = new Set([
+  "syscall",
+  "sysret",
+  "sysenter",
+  "sysexit",
+  "swapgs",
+  "in",
+  "out",
+  "cli",
+  "sti",
+  "clts",
+  "rdtsc",
+  "rdtscp",
+  "rdpid",
+  "rdmsr",
+  "cpuid",
+  "invlpg",
+  "hlt",
+  "mov_from_cr",
+  "mov_from_dr",
+  "mov_from_segment",
+  "set_ac",
+  "pushf",
+  "smsw",
+  "sldt",
+  "str",
+  "umip",
+  "read_base",
+  "xgetbv",
+  "rdrand",
+  "rdseed",
+]);
+
 /** One software vCPU. */
 export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, EngineImports {
   readonly shared: Uint8Array = new Uint8Array(8192);
   readonly sharedView: DataView = new DataView(this.shared.buffer);
+  /** The part of the state that helpers may change before they fault, and where it is kept meanwhile. */
+  readonly #parts = {
+    general: this.u8.subarray(0, S.FPR),
+    savedGeneral: this.u8.subarray(S.SNAPSHOT, S.SNAPSHOT + S.FPR),
+    words: this.u8.subarray(S.MSR, S.MSR + WORDS),
+    savedWords: this.u8.subarray(S.SNAPSHOT + S.MSR, S.SNAPSHOT + S.MSR + WORDS),
+  };
   length = 0;
   segment = 0;
   /** What the engine itself failed on, when RUN ended with UNKNOWN_INTERNAL. */
@@ -281,13 +324,15 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
 
   /** Keeps what helpers may change before they fault: all up to the x87, and the words of MSRs. */
   #save(): void {
-    this.u8.copyWithin(S.SNAPSHOT, 0, S.FPR);
-    this.u8.copyWithin(S.SNAPSHOT + S.MSR, S.MSR, S.STATE_SIZE);
+    const parts = this.#parts;
+    parts.savedGeneral.set(parts.general);
+    parts.savedWords.set(parts.words);
   }
 
   #restore(): void {
-    this.u8.copyWithin(0, S.SNAPSHOT, S.SNAPSHOT + S.FPR);
-    this.u8.copyWithin(S.MSR, S.SNAPSHOT + S.MSR, S.SNAPSHOT + S.STATE_SIZE);
+    const parts = this.#parts;
+    parts.general.set(parts.savedGeneral);
+    parts.words.set(parts.savedWords);
   }
 
   begin(): void {
@@ -314,14 +359,14 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     const plain = transfers ? name.slice(0, -1) : name;
     const helper: Helper | undefined = HELPERS[plain];
     if (!helper) throw new TypeError(`Cannot call the helper ${plain}: there is none of that name`);
-    const noTrap = NO_TRAP.has(plain);
+    const noTrap = NO_TRAP.has(plain), atomic = ATOMIC.has(plain);
     return (record: number): number => {
       this.#sync(record);
-      if (!this.#begun) this.begin();
+      if (!this.#begun && !atomic) this.begin();
       try {
         if (helper(this) === false) return 0;
       } catch (e) {
-        this.#restore();
+        if (this.#begun || !atomic) this.#restore();
         this.modeChanged();
         return this.#caught(e);
       } finally {

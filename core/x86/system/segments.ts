@@ -104,6 +104,29 @@ export function setSegment(m: Machine, n: number, value: SegmentValue): void {
   putSegment(m, n, value.selector, value.base, value.limit, value.attr);
 }
 
+/**
+ * Sets CS and SS as the fast system calls do: flat segments of protected mode by their attributes alone, present, the code
+ * readable, the stack writable.
+ */
+export function putFlatPair(m: Machine, code: number, codeAttr: number, stack: number, stackAttr: number): void {
+  putFlat(m, CS, code, codeAttr, -1);
+  putFlat(m, SS, stack, stackAttr, NO_LIMIT);
+  m.modeChanged();
+}
+
+function putFlat(m: Machine, n: number, selector: number, attr: number, write: number): void {
+  const { i32 } = m, at = segment(n) >> 2, high = NO_LIMIT / 0x1_0000_0000;
+  i32[at + (SEG_BASE >> 2)] = i32[at + (SEG_BASE >> 2) + 1] = 0;
+  i32[at + (SEG_LOW >> 2)] = i32[at + (SEG_LOW >> 2) + 1] = 0;
+  i32[at + (SEG_READ >> 2)] = 0;
+  i32[at + (SEG_READ >> 2) + 1] = high;
+  i32[at + (SEG_WRITE >> 2)] = write < 0 ? -1 : 0;
+  i32[at + (SEG_WRITE >> 2) + 1] = write < 0 ? -1 : high;
+  i32[at + (SEG_LIMIT >> 2)] = -1;
+  i32[at + (SEG_ATTR >> 2)] = attr;
+  m.u16[(segment(n) + SEG_SELECTOR) >> 1] = selector;
+}
+
 /** {@linkcode setSegment} with single arguments. */
 export function putSegment(
   m: Machine,

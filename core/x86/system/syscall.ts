@@ -4,13 +4,13 @@
  */
 import { IF, RF, TF, VM } from "../flags.ts";
 import type { Machine } from "../machine.ts";
-import { CR0, CS, EFER, GS, RFLAGS, SEG_BASE, SS } from "../state.ts";
+import { CR0, EFER, GS, RFLAGS, SEG_BASE } from "../state.ts";
 import { get64, GP, gpr, isCanonical, nextRip, put32, put64, segment, setRip, UD } from "./access.ts";
 import { CR0_PE } from "./control.ts";
 import { DR6_BS } from "./debug_registers.ts";
 import { cpl, isLong } from "./mode.ts";
 import { ALL_FLAGS, getFlags, setFlags } from "./rflags.ts";
-import { putSegment } from "./segments.ts";
+import { putFlatPair } from "./segments.ts";
 import { MSR_SLOTS as N, slot } from "./slots.ts";
 
 const EFER_SCE = 1;
@@ -18,10 +18,6 @@ const EFER_SCE = 1;
 const CODE64 = 0xa09b, CODE32 = 0xc09b, DATA = 0xc093;
 const DPL3 = 0x60;
 const RCX = gpr(1), RDX = gpr(2), RSP = gpr(4), R11 = gpr(11);
-
-function flat(m: Machine, n: number, selector: number, attr: number): void {
-  putSegment(m, n, selector & 0xffff, 0, 0xffff_ffff, attr);
-}
 
 function mustBeOffered(m: Machine): void {
   if (!(m.i32[EFER >> 2] & EFER_SCE)) m.fault(UD);
@@ -33,8 +29,7 @@ export function syscall(m: Machine): void {
   const flags = getFlags(m), selectors = m.u16[(slot(N.star) >> 1) + 2] & 0xfffc;
   put64(m, RCX, nextRip(m));
   put32(m, R11, flags);
-  flat(m, SS, selectors + 8, DATA);
-  flat(m, CS, selectors, CODE64);
+  putFlatPair(m, selectors, CODE64, selectors + 8, DATA);
   setRip(m, get64(m, slot(N.lstar)));
   setFlags(m, flags & ~m.i32[slot(N.sfmask) >> 2] & ~RF);
   trapAfter(m);
@@ -55,14 +50,9 @@ export function sysret(m: Machine, wide: boolean): void {
   const rip = get64(m, RCX), selectors = m.u16[(slot(N.star) >> 1) + 3];
   if (wide && !isCanonical(rip)) m.fault(GP, 0);
   const flags = m.i32[R11 >> 2] & ALL_FLAGS & ~(RF | VM);
-  if (wide) {
-    flat(m, CS, selectors + 16 | 3, CODE64 | DPL3);
-    setRip(m, rip);
-  } else {
-    flat(m, CS, selectors | 3, CODE32 | DPL3);
-    setRip(m, m.u32[RCX >> 2]);
-  }
-  flat(m, SS, selectors + 8 | 3, DATA | DPL3);
+  const code = wide ? selectors + 16 | 3 : selectors | 3;
+  putFlatPair(m, code, (wide ? CODE64 : CODE32) | DPL3, selectors + 8 | 3, DATA | DPL3);
+  setRip(m, wide ? rip : m.u32[RCX >> 2]);
   setFlags(m, flags);
   trapAfter(m);
 }
@@ -72,8 +62,7 @@ export function sysenter(m: Machine): void {
   const selector = m.i32[slot(N.sysenterCs) >> 2] & 0xfffc, long = isLong(m);
   if (!(m.i32[CR0 >> 2] & CR0_PE) || selector === 0) m.fault(GP, 0);
   setFlags(m, getFlags(m) & ~(VM | IF | RF));
-  flat(m, SS, selector + 8, DATA);
-  flat(m, CS, selector, long ? CODE64 : CODE32);
+  putFlatPair(m, selector, long ? CODE64 : CODE32, selector + 8, DATA);
   if (long) {
     put64(m, RSP, get64(m, slot(N.sysenterEsp)));
     setRip(m, get64(m, slot(N.sysenterEip)));
@@ -89,8 +78,8 @@ export function sysexit(m: Machine, wide: boolean): void {
   if (!(m.i32[CR0 >> 2] & CR0_PE) || selector === 0 || cpl(m) !== 0) m.fault(GP, 0);
   const rip = get64(m, RDX), rsp = get64(m, RCX);
   if (wide && !(isCanonical(rip) && isCanonical(rsp))) m.fault(GP, 0);
-  flat(m, CS, selector + (wide ? 32 : 16) | 3, (wide ? CODE64 : CODE32) | DPL3);
-  flat(m, SS, selector + (wide ? 40 : 24) | 3, DATA | DPL3);
+  const code = selector + (wide ? 32 : 16) | 3, stack = selector + (wide ? 40 : 24) | 3;
+  putFlatPair(m, code, (wide ? CODE64 : CODE32) | DPL3, stack, DATA | DPL3);
   if (wide) {
     put64(m, RSP, rsp);
     setRip(m, rip);
