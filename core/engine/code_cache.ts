@@ -21,6 +21,8 @@ const CHUNK = 4096;
 const HOT = 2;
 /** How often a region is made anew with code that was not known before. */
 const REMADE_MAX = 4;
+/** Most targets of an absolute jump. */
+const TARGETS_MAX = 32;
 /** Most pages in a region. */
 const PAGES_MAX = 5;
 const LEAVE: RecordInfo = { kind: "leave", target: 0 };
@@ -163,7 +165,10 @@ export class CodeCache {
     for (const page of list) {
       for (const entry of page.regions) this.#dropRegion(entry);
       for (const chunk of page.chunks) {
-        for (let r = chunk; r < chunk + CHUNK; r += S.RECORD_SIZE) this.#heat.delete(r);
+        for (let r = chunk; r < chunk + CHUNK; r += S.RECORD_SIZE) {
+          this.#heat.delete(r);
+          this.#targets.delete(r);
+        }
         for (let r = chunk; r < chunk + CHUNK; r += S.RECORD_SIZE) this.memory.i32[r >> 2] = H_STALE;
         this.#quarantine.push(chunk);
       }
@@ -361,6 +366,8 @@ export class CodeCache {
   /** How often a sample of the run loop has met a record. */
   readonly #heat: Map<number, number> = new Map();
   readonly #regions: Map<number, TranslatedRegion> = new Map();
+  /** Where absolute jumps have led: target records and linear addresses, by the jump's record. */
+  readonly #targets: Map<number, Map<number, number>> = new Map();
   /** Entries of the regions that are left for a record. */
   readonly #leftFor: Map<number, Set<number>> = new Map();
   /** How often the region of an entry has been made anew. */
@@ -443,13 +450,46 @@ export class CodeCache {
     if (!this.handlers.translatable(record, this.memory, form, shape)) return LEAVE;
     const { ends, stack } = form.row.attributes;
     if (form.mnemonic === "RET") return RETURN;
-    if (!form.operands.some((o) => o.code === "J")) return ends ? END : PLAIN;
+    if (!form.operands.some((o) => o.code === "J")) {
+      if (!ends) return PLAIN;
+      const targets = this.#knownTargets(record, base, distances);
+      return { kind: targets.length && stack ? "call" : "end", target: 0, targets };
+    }
     let target = this.memory.i32[(record + S.R_IMM) >> 2];
     // Before its target is known, a call or a loop is better made by the interpreter.
     if (target === 0 && (stack || form.row.attributes.address)) return LEAVE;
     if (target === ELSEWHERE) target = this.#elsewhere(record, unpackShape(shape), base, distances);
     if (stack && target === 0) return END;
     return { kind: stack ? "call" : ends ? "jump" : "branch", target };
+  }
+
+  /** Notes where an absolute jump has led: to `target`, at `linear`. */
+  noteTarget(record: number, target: number, linear: number): void {
+    if (!this.#owner[(record - S.RECORDS) >> 12] || !this.#owner[(target - S.RECORDS) >> 12]) return;
+    const known = this.#targets.get(record);
+    if (!known) this.#targets.set(record, new Map([[target, linear]]));
+    else if (known.size < TARGETS_MAX) known.set(target, linear);
+  }
+
+  /** The targets of an absolute jump that a region may hold. */
+  #knownTargets(record: number, base: number, distances: Map<CodePage, number>): number[] {
+    const out: number[] = [];
+    for (const [target, linear] of this.#targets.get(record) ?? []) {
+      // The page may have been mapped there then, and not now.
+      if (this.recall(linear) === target && this.#reach(target, linear, base, distances)) out.push(target);
+    }
+    return out;
+  }
+
+  /** Whether a region entered in the page at `base` may hold the code of a record at `linear`. */
+  #reach(target: number, linear: number, base: number, distances: Map<CodePage, number>): boolean {
+    const page = this.#owner[(target - S.RECORDS) >> 12];
+    if (!page) return false;
+    let distance = linear - this.memory.u16[(target + S.R_OFFSET) >> 1] - base;
+    if ((page.mode & MODE_CODE) !== 2) distance |= 0;
+    const known = distances.get(page);
+    if (known === undefined && distances.size < PAGES_MAX) distances.set(page, distance);
+    return distances.get(page) === distance;
   }
 
   /** The target of a branch to another page, if the region may hold that page; 0 if not. */
@@ -459,13 +499,8 @@ export class CodeCache {
     const from = distances.get(this.#owner[(record - S.RECORDS) >> 12]!)!;
     let linear = base + from + u16[(record + S.R_OFFSET) >> 1] + u8[record + S.R_LENGTH] + i32[(record + S.R_DISP) >> 2];
     if (code === 32) linear = linear >>> 0;
-    const target = this.recall(linear), page = target && this.#owner[(target - S.RECORDS) >> 12];
-    if (!page) return 0;
-    let distance = linear - u16[(target + S.R_OFFSET) >> 1] - base;
-    if (code === 32) distance |= 0;
-    const known = distances.get(page);
-    if (known === undefined && distances.size < PAGES_MAX) distances.set(page, distance);
-    return distances.get(page) === distance ? target : 0;
+    const target = this.recall(linear);
+    return target && this.#reach(target, linear, base, distances) ? target : 0;
   }
 
   #dropRegion(entry: number): void {

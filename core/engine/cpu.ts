@@ -292,7 +292,9 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
 
   goto_slow(record: number): number {
     this.#left = this.i32[S.BUDGET >> 2] - this.u8[record + S.R_SEQ] - 1 + this.#held;
-    return this.#resolve();
+    const target = this.#resolve();
+    if (target !== 0) this.#code.noteTarget(record, target, this.#linearRip());
+    return target;
   }
 
   stale(record: number): number {

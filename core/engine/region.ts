@@ -493,9 +493,27 @@ export class Region {
 
   jump(b: Block | null, rip: I64): void {
     if (!b) throw new NeedsInterpreter();
-    for (const site of b.returns) {
-      this.f.if(i64.eq(rip, this.#ripOf(site.start)), () => this.#edge(b, site, b.records.length));
-    }
+    if (b.targets.length) this.#choose(b, rip);
     this.#goto(rip);
+  }
+
+  /** Goes to that of a block's targets that is at `rip`, if any. */
+  #choose(b: Block, rip: I64): void {
+    const { f } = this, { u16 } = this.code.memory;
+    const place = (t: Block) => this.code.distance(t.start) + u16[(t.start + S.R_OFFSET) >> 1];
+    const sorted = b.targets.map((t) => [place(t), t] as const).sort((x, y) => x[0] - y[0]);
+    const from = i64.sub(rip, this.pageBase(0));
+    const at = f.let(this.#codeSize === 64 ? from : i64.extend32_s(from));
+    const search = (low: number, high: number): void => {
+      if (high - low <= 3) {
+        for (const [n, t] of sorted.slice(low, high)) {
+          f.if(i64.eq(at, i64.const(n)), () => this.#edge(b, t, b.records.length));
+        }
+        return;
+      }
+      const middle = (low + high) >> 1;
+      f.if(i64.lt_s(at, i64.const(sorted[middle][0])), () => search(low, middle), () => search(middle, high));
+    };
+    search(0, sorted.length);
   }
 }

@@ -17,6 +17,8 @@ export interface RecordInfo {
   readonly kind: "plain" | "branch" | "jump" | "call" | "return" | "end" | "next" | "leave";
   /** Target of a branch, jump or call, or where a "next" leads; 0 if it is not known. */
   readonly target: number;
+  /** Where an absolute jump or call ("end", "call") has led. */
+  readonly targets?: readonly number[];
 }
 
 /** A basic block. */
@@ -31,8 +33,8 @@ export interface Block {
   taken: Block | null;
   /** Block that follows; null outside or nowhere. */
   following: Block | null;
-  /** Blocks behind the calls that the return at its end may come from. */
-  readonly returns: Block[];
+  /** Blocks that an absolute jump at its end may lead to; of a return, those behind calls. */
+  readonly targets: Block[];
   /** Record where the path goes on when `following` is null and the block does not end in a jump; 0 for none. */
   exit: number;
   /** Place in reverse postorder. */
@@ -51,7 +53,7 @@ export interface Block {
 
 function newBlock(start: number, records: number[], last: RecordInfo["kind"], exit: number): Block {
   const links = { taken: null, following: null, dominator: null };
-  return { start, records, last, ...links, returns: [], exit, order: 0, children: [], forward: 0, loop: null, behind: null };
+  return { start, records, last, ...links, targets: [], exit, order: 0, children: [], forward: 0, loop: null, behind: null };
 }
 
 /** A graph of one instruction. */
@@ -77,8 +79,12 @@ export function regionGraph(entry: number, size: number, info: (record: number) 
     while (!seen.has(r) && seen.size < REGION_MAX) {
       const i = info(r);
       seen.set(r, i);
-      if (i.kind === "leave" || i.kind === "end" || i.kind === "return") break;
+      if (i.kind === "leave" || i.kind === "return") break;
       if (i.kind !== "plain") {
+        for (const t of i.targets ?? []) {
+          leaders.add(t);
+          (i.kind === "call" ? called : work).push(t);
+        }
         if (i.target) {
           leaders.add(i.target);
           (i.kind === "call" ? called : work).push(i.target);
@@ -125,13 +131,20 @@ export function regionGraph(entry: number, size: number, info: (record: number) 
     const end = b.records[b.records.length - 1];
     const i = end === undefined ? undefined : seen.get(end);
     if (i && (i.kind === "branch" || i.kind === "jump" || i.kind === "call")) b.taken = blocks.get(i.target) ?? null;
+    for (const t of i?.targets ?? []) {
+      const target = blocks.get(t);
+      if (target) b.targets.push(target);
+    }
     // A "next" that leads nowhere known stands for itself.
     if (b.exit && b.exit !== b.start) b.following = blocks.get(b.exit) ?? null;
   }
   for (const b of blocks.values()) {
-    if (b.last !== "call" || !b.taken) continue;
+    if (b.last !== "call") continue;
     const site = blocks.get(returnSite(b.records[b.records.length - 1] + size, info));
-    if (site) connectReturns(b.taken, site, (call) => blocks.get(returnSite(call + size, info)));
+    if (!site) continue;
+    for (const callee of b.taken ? [b.taken, ...b.targets] : b.targets) {
+      connectReturns(callee, site, (call) => blocks.get(returnSite(call + size, info)));
+    }
   }
   const root = blocks.get(entry);
   return root ? structure(root) : [];
@@ -148,10 +161,10 @@ function connectReturns(callee: Block, site: Block, behind: (call: number) => Bl
   const seen = new Set<Block>([callee]);
   for (const b of seen) {
     if (b.last === "return") {
-      if (!b.returns.includes(site) && b.returns.length < RETURNS_MAX) b.returns.push(site);
+      if (!b.targets.includes(site) && b.targets.length < RETURNS_MAX) b.targets.push(site);
       continue;
     }
-    const after = b.last === "call" ? [behind(b.records[b.records.length - 1])] : [b.taken, b.following];
+    const after = b.last === "call" ? [behind(b.records[b.records.length - 1])] : successors(b);
     for (const s of after) if (s) seen.add(s);
   }
 }
@@ -213,8 +226,8 @@ function arrange(root: Block): Block[] {
   for (const b of order) {
     if (b.taken && isBack(b, b.taken)) b.taken = keepBack(b, b.taken);
     if (b.following && isBack(b, b.following)) b.following = keepBack(b, b.following);
-    for (let i = b.returns.length - 1; i >= 0; i--) {
-      if (isBack(b, b.returns[i]) && !keepBack(b, b.returns[i])) b.returns.splice(i, 1);
+    for (let i = b.targets.length - 1; i >= 0; i--) {
+      if (isBack(b, b.targets[i]) && !keepBack(b, b.targets[i])) b.targets.splice(i, 1);
     }
   }
   return order;
@@ -264,7 +277,7 @@ function splitLoops(order: readonly Block[]): Block | null {
       if (inner.has(b) && isBack(b, header)) continue;
       if (b.taken === header) b.taken = outer;
       if (b.following === header) b.following = outer;
-      b.returns.forEach((r, i) => r === header && (b.returns[i] = outer));
+      b.targets.forEach((r, i) => r === header && (b.targets[i] = outer));
     }
     outer.following = header;
     if (root === header) root = outer;
@@ -274,7 +287,7 @@ function splitLoops(order: readonly Block[]): Block | null {
 
 /** Where a block may lead within the region. */
 export function successors(b: Block): Block[] {
-  return [b.taken, b.following, ...b.returns].filter((s): s is Block => s !== null);
+  return [b.taken, b.following, ...b.targets].filter((s): s is Block => s !== null);
 }
 
 /** Whether the edge goes back, to a block at or before its source. */

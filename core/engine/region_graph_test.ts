@@ -134,7 +134,7 @@ Deno.test("regionGraph() a jump to a next that leads nowhere known leaves, and i
 
 Deno.test("regionGraph() a call leads to the callee, whose return leads behind the call", () => {
   const blocks = graph(10, { 20: ["call", 60], 30: ["branch", 10], 70: ["return"] }, 200);
-  assertEquals(blocks.map((b) => [b.start, b.last, b.taken?.start, b.returns.map((r) => r.start)]), [
+  assertEquals(blocks.map((b) => [b.start, b.last, b.taken?.start, b.targets.map((t) => t.start)]), [
     [10, "call", 60, []],
     [60, "return", undefined, [30]],
     [30, "branch", 10, []],
