@@ -404,7 +404,8 @@ export class CodeCache {
     const page = this.#owner[(record - S.RECORDS) >> 12];
     if (!page) return false;
     const distances = new Map<CodePage, number>([[page, 0]]);
-    const blocks = regionGraph(record, S.RECORD_SIZE, (r) => this.#info(r, base, distances));
+    const near = (r: number) => this.#owner[(r - S.RECORDS) >> 12] === page;
+    const blocks = regionGraph(record, S.RECORD_SIZE, (r) => this.#info(r, base, distances), near);
     if (!blocks.length || !blocks.some((b) => b.start === record && b.records.length > 0)) return false;
     const handler = this.memory.i32[record >> 2];
     const slot = this.handlers.addRegion({
@@ -420,7 +421,9 @@ export class CodeCache {
     const exits = new Set<number>();
     for (const b of blocks) {
       if (!b.following && b.exit) exits.add(b.exit);
-      const target = b.taken || !b.records.length ? 0 : this.memory.i32[(b.records[b.records.length - 1] + S.R_IMM) >> 2];
+      const target = b.taken || !b.records.length
+        ? 0
+        : this.memory.i32[(b.records[b.records.length - 1] + S.R_IMM) >> 2];
       if ((b.last === "branch" || b.last === "jump") && target > ELSEWHERE) exits.add(target);
     }
     this.#regions.set(record, { slot, handler, pages, exits });
@@ -497,7 +500,8 @@ export class CodeCache {
     if (opsize === 16 || code === 16) return 0;
     const { u8, u16, i32 } = this.memory;
     const from = distances.get(this.#owner[(record - S.RECORDS) >> 12]!)!;
-    let linear = base + from + u16[(record + S.R_OFFSET) >> 1] + u8[record + S.R_LENGTH] + i32[(record + S.R_DISP) >> 2];
+    let linear = base + from + u16[(record + S.R_OFFSET) >> 1] + u8[record + S.R_LENGTH] +
+      i32[(record + S.R_DISP) >> 2];
     if (code === 32) linear = linear >>> 0;
     const target = this.recall(linear);
     return target && this.#reach(target, linear, base, distances) ? target : 0;

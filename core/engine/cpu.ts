@@ -216,8 +216,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
       }
       this.inRegion = (how & SLOW_REGION) !== 0;
       const user = (this.i32[S.KEY >> 2] & MODE_USER) !== 0, view = this.u32[S.TLB_VIEW >> 2];
-      this.accessSlow(linear, how & 0xff, kind === 1, kind === 2, user, view);
-      return 1;
+      return this.accessSlow(linear, how & 0xff, kind === 1, kind === 2, user, view) ? 1 : 0;
     } catch (e) {
       return this.#caught(e);
     } finally {
@@ -552,6 +551,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
   run(maxInstructions: number): number {
     const v = this.sharedView;
     this.#exit = -1;
+    this.#held = 0;
     if (this.watch !== null) this.watch.hit = this.watch.replay = false;
     this.#completing = this.completeMmio() || this.#pio === 1;
     if (this.#pio === 1) this.#pio = 2;

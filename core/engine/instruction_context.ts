@@ -4,17 +4,7 @@
  * is up to its home: an interpreter handler or a translated region.
  * @module
  */
-import {
-  constantOf,
-  type Expr,
-  type I32,
-  i32,
-  type I64,
-  i64,
-  load,
-  select,
-  type V128,
-} from "../wasm/expr.ts";
+import { constantOf, type Expr, type I32, i32, type I64, i64, load, select, type V128 } from "../wasm/expr.ts";
 import type { Callee, FunctionBuilder } from "../wasm/module.ts";
 import type { ValType } from "../wasm/ops.ts";
 import type { Access, Ctx, Operand, Width } from "../x86/context.ts";
@@ -447,10 +437,15 @@ export class InstructionContext implements Ctx {
       const last = bytes === 1 ? off : i64.add(off, K64(bytes - 1));
       const limit = i64.load(seg, { offset: how === "read" ? S.SEG_READ : S.SEG_WRITE });
       const outside = i32.or(i64.lt_s(off, i64.load(seg, { offset: S.SEG_LOW })), i64.gt_s(last, limit));
-      f.if(outside, () => {
-        const vector = stack ? K32(12) : i32.sub(K32(13), i32.eq(seg, K32(S.SEG + S.SS * S.SEG_SIZE)));
-        this.home.raise(vector, K32(0));
-      }, null, "unlikely");
+      f.if(
+        outside,
+        () => {
+          const vector = stack ? K32(12) : i32.sub(K32(13), i32.eq(seg, K32(S.SEG + S.SS * S.SEG_SIZE)));
+          this.home.raise(vector, K32(0));
+        },
+        null,
+        "unlikely",
+      );
     } else {
       if (am === shapes.AM_BASE64 || am === shapes.AM_BASE32) {
         linear = f.let(i64.add(i64.load(segment, { offset: S.SEG_BASE }), off));

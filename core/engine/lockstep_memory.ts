@@ -39,6 +39,14 @@ export class LockstepMemory implements BackendMemory {
     return this.primary.bytes;
   }
 
+  read(offset: number, into: Uint8Array): void {
+    this.primary.read(offset, into);
+  }
+
+  write(offset: number, bytes: Uint8Array): void {
+    for (const block of [this.primary, this.secondary, this.shadow]) block.write(offset, bytes);
+  }
+
   /** Decoded code in it is to be compared with its bytes when it runs next: they are written behind the engines' backs. */
   expose(): void {
     this.primary.exposed = this.secondary.exposed = true;

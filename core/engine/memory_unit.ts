@@ -9,7 +9,14 @@
 import { GuestFault, WALK_EXECUTE, WALK_USER, WALK_WRITE } from "../x86/machine.ts";
 import { MODE_CODE, MODE_USER } from "../x86/mode.ts";
 import * as S from "../x86/state.ts";
-import { walk, WALKED_GLOBAL, WALKED_HUGE, WALKED_LARGE, WALKED_WRITABLE, type WalkResult } from "../x86/system/paging.ts";
+import {
+  walk,
+  WALKED_GLOBAL,
+  WALKED_HUGE,
+  WALKED_LARGE,
+  WALKED_WRITABLE,
+  type WalkResult,
+} from "../x86/system/paging.ts";
 import { watchData, watchesData } from "../x86/system/debug_registers.ts";
 import type { Machine } from "../x86/machine.ts";
 import type { Ram, RamBlock } from "./ram.ts";
@@ -152,7 +159,9 @@ export abstract class MemoryUnit {
     const place = range.place + (physical - range.gpa);
     this.#place = place;
     if (access & WALK_WRITE) this.ram.markDirty(range, place);
-    if (view === 0 || watchesData(this.machine) || this.watch !== null && this.watch.watchesNear(linear)) return physical;
+    if (view === 0 || watchesData(this.machine) || this.watch !== null && this.watch.watchesNear(linear)) {
+      return physical;
+    }
     const offset = offsetOf(linear), base = linear - offset, page = place - offset;
     const e = view + ((linear >>> 12) & (S.TLB_ENTRIES - 1)) * 32;
     const writable = this.#writable && this.ram.code[page / 4096] === 0 &&
@@ -189,7 +198,11 @@ export abstract class MemoryUnit {
 
   #forget(entry: number): void {
     const { i32 } = this, at = entry >> 2;
-    i32[at] = i32[at + 1] = i32[at + 2] = i32[at + 3] = -1;
+    i32[at] =
+      i32[at + 1] =
+      i32[at + 2] =
+      i32[at + 3] =
+        -1;
   }
 
   #forgetFetches(): void {
@@ -256,36 +269,37 @@ export abstract class MemoryUnit {
   abstract changesCode(place: number, length: number): boolean;
 
   /** A region must not overwrite code, which may be its own: it gives the instruction up. */
-  #refuseCode(place: number, length: number): void {
-    if (place < 0 || this.ram.code[Math.floor(place / 4096)] === 0 || !this.changesCode(place, length)) return;
+  #refusesCode(place: number, length: number): boolean {
+    if (place < 0 || this.ram.code[Math.floor(place / 4096)] === 0 || !this.changesCode(place, length)) return false;
     this.alone();
-    throw LEAVE;
+    return true;
   }
 
-  /** Loads to or stores from SCRATCH. Throws GuestFault or LEAVE. */
-  accessSlow(linear: number, size: number, write: boolean, modify: boolean, user: boolean, view: number): void {
+  /**
+   * Loads to or stores from SCRATCH; false if the instruction is given up because RUN ends, or it has to run alone.
+   * @throws GuestFault
+   */
+  accessSlow(linear: number, size: number, write: boolean, modify: boolean, user: boolean, view: number): boolean {
     const access = (write || modify ? WALK_WRITE : 0) | (user ? WALK_USER : 0);
     if (this.watch !== null) this.#noteAccess(linear, size, write, modify);
     if (!modify && watchesData(this.machine)) watchData(this.machine, linear, size, write);
     const first = Math.min(size, 4096 - offsetOf(linear));
     if (first === size) {
       const physical = this.#resolve(linear, access, view);
-      if (write && this.inRegion) this.#refuseCode(this.#place, size);
-      this.#part(physical, this.#place, size, 0, write);
-      return;
+      if (write && this.inRegion && this.#refusesCode(this.#place, size)) return false;
+      return this.#part(physical, this.#place, size, 0, write);
     }
     const second = this.#advance(linear, first);
     const physical1 = this.#resolve(linear, access, view), place1 = this.#place;
     const physical2 = this.#resolve(second, access, view), place2 = this.#place;
-    if (write && this.inRegion) {
-      this.#refuseCode(place1, first);
-      this.#refuseCode(place2, size - first);
+    if (write && this.inRegion && (this.#refusesCode(place1, first) || this.#refusesCode(place2, size - first))) {
+      return false;
     }
     // Memory is written last: the instruction begins anew behind the exit for what is not memory.
     const later = write && place1 >= 0 && place2 < 0;
-    if (!later) this.#part(physical1, place1, first, 0, write);
-    this.#part(physical2, place2, size - first, first, write);
-    if (later) this.#part(physical1, place1, first, 0, write);
+    if (!later && !this.#part(physical1, place1, first, 0, write)) return false;
+    if (!this.#part(physical2, place2, size - first, first, write)) return false;
+    return !later || this.#part(physical1, place1, first, 0, write);
   }
 
   /** RUN ends behind the instruction if its access meets a watchpoint. */
@@ -294,25 +308,27 @@ export abstract class MemoryUnit {
     if (this.watch!.note(linear, size, access)) this.i32[S.ATTENTION >> 2] = 1;
   }
 
-  #part(physical: number, place: number, length: number, at: number, write: boolean): void {
+  #part(physical: number, place: number, length: number, at: number, write: boolean): boolean {
     const scratch = S.SCRATCH + at;
     if (place < 0) {
       for (let done = 0; done < length; done += 8) {
-        this.#mmio(physical + done, Math.min(8, length - done), scratch + done, write);
+        if (!this.#mmio(physical + done, Math.min(8, length - done), scratch + done, write)) return false;
       }
-      return;
+      return true;
     }
     const { u8 } = this, ram = this.ram.u8;
     if (write) {
       for (let i = 0; i < length; i++) ram[place + i] = u8[scratch + i];
       if (this.ram.code[Math.floor(place / 4096)] !== 0) this.codeTouched(place, length);
     } else for (let i = 0; i < length; i++) u8[scratch + i] = ram[place + i];
+    return true;
   }
 
   /** A write hit a page that holds decoded code. */
   abstract codeTouched(place: number, length: number): void;
 
-  #mmio(physical: number, length: number, scratch: number, write: boolean): void {
+  /** Memory-mapped I/O; false if the host program has to answer first. */
+  #mmio(physical: number, length: number, scratch: number, write: boolean): boolean {
     const now = this.instructions(), { i32, u8 } = this;
     const low = i32[(S.GPR + 8) >> 2], high = i32[(S.GPR + 12) >> 2];
     if (this.#logAt !== now || this.#logLow !== low || this.#logHigh !== high) {
@@ -324,7 +340,7 @@ export abstract class MemoryUnit {
     const i = this.#logIndex++;
     if (i < this.#logCount) {
       if (!write) u8.set(this.#log.subarray(i * 8, i * 8 + length), scratch);
-      return;
+      return true;
     }
     const v = this.sharedView, { shared } = this;
     v.setUint32(32, physical % 0x1_0000_0000, true);
@@ -334,7 +350,7 @@ export abstract class MemoryUnit {
     shared[52] = write ? 1 : 0;
     this.#mmioPending = true;
     this.exit(6);
-    throw LEAVE;
+    return false;
   }
 
   /** Takes the host program's answer to the last MMIO exit, if there is one; called when RUN begins. */
@@ -369,7 +385,7 @@ export abstract class MemoryUnit {
       if (size === 2) return low | ram[place + 1] << 8;
       return (low | ram[place + 1] << 8 | ram[place + 2] << 16 | ram[place + 3] << 24) >>> 0;
     }
-    this.accessSlow(linear, size, false, false, user, this.#viewFor(user));
+    if (!this.accessSlow(linear, size, false, false, user, this.#viewFor(user))) throw LEAVE;
     const { u8 } = this, s = S.SCRATCH;
     if (size === 1) return u8[s];
     if (size === 2) return this.u16[s >> 1];
@@ -387,7 +403,7 @@ export abstract class MemoryUnit {
     if (size === 1) this.u8[S.SCRATCH] = value;
     else if (size === 2) this.u16[S.SCRATCH >> 1] = value;
     else this.i32[S.SCRATCH >> 2] = value;
-    this.accessSlow(linear, size, true, false, user, this.#viewFor(user));
+    if (!this.accessSlow(linear, size, true, false, user, this.#viewFor(user))) throw LEAVE;
   }
 
   /** Faults as a write of `size` bytes would. */

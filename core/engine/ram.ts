@@ -25,6 +25,15 @@ export class RamBlock implements BackendMemory {
     this.exposed = true;
     return new Uint8Array(this.ram.memory.buffer, this.start, this.size);
   }
+
+  read(offset: number, into: Uint8Array): void {
+    const place = this.start + offset;
+    into.set(this.ram.u8.subarray(place, place + into.length));
+  }
+
+  write(offset: number, bytes: Uint8Array): void {
+    this.ram.write(this.start + offset, bytes);
+  }
 }
 
 /** A mapped range with its place in the arena. */
@@ -56,6 +65,8 @@ export class Ram {
   readonly code: Uint8Array;
   /** The map, by address. */
   ranges: RamRange[] = [];
+  /** Told of bytes, within one page that holds decoded code, that the host has written. */
+  codeTouched: (place: number, length: number) => void = () => {};
   readonly #blocks: RamBlock[] = [];
   readonly #used: { start: number; end: number }[] = [];
   #last: RamRange | null = null;
@@ -114,6 +125,16 @@ export class Ram {
   #clearUsed(start: number, end: number): void {
     for (const u of this.#used) {
       if (u.start < end && u.end > start) this.u8.fill(0, Math.max(u.start, start), Math.min(u.end, end));
+    }
+  }
+
+  /** A host write, of which those are told who have decoded code. */
+  write(place: number, bytes: Uint8Array): void {
+    this.u8.set(bytes, place);
+    for (let at = place, end = place + bytes.length; at < end;) {
+      const next = Math.min(at - at % PAGE + PAGE, end);
+      if (this.code[Math.floor(at / PAGE)] !== 0) this.codeTouched(at, next - at);
+      at = next;
     }
   }
 

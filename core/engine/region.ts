@@ -91,6 +91,8 @@ export class Region {
   /** Pages other than the entry's: bit n is set once the nth has been found where it was. */
   readonly #seen: Local<"i32">;
   readonly #others: number[];
+  /** Number of the target that the dispatch goes to. */
+  readonly #selected: Local<"i32">;
   readonly #loops: Map<Block, Label> = new Map();
   readonly #joins: Map<Block, Label> = new Map();
   /** What is known on the only path to a block that stands behind a loop. */
@@ -110,6 +112,7 @@ export class Region {
     this.#rip = f.local("i64");
     this.#base = f.local("i64");
     this.#seen = f.local("i32");
+    this.#selected = f.local("i32");
     const pages = new Set(code.blocks.map((b) => code.distance(b.start)));
     pages.delete(0);
     this.#others = [...pages];
@@ -222,6 +225,8 @@ export class Region {
 
   #block(b: Block): void {
     const { f } = this;
+    if (b.selects) f.set(this.#selected, K(this.#entry.targets.indexOf(b.selects)));
+    if (b.last === "dispatch") return this.#dispatch(b);
     let ended = false;
     b.records.forEach((record, i) => {
       const { form, shape } = this.code.describe(record);
@@ -261,10 +266,15 @@ export class Region {
     }
     this.#arrive(to, n);
     if (back) {
-      f.if(i32.lt_s(f.get(this.#left), K(this.#longestPath(to))), () => {
-        this.#index = 0;
-        this.#depart("leave", to.start);
-      }, null, "unlikely");
+      f.if(
+        i32.lt_s(f.get(this.#left), K(this.#longestPath(to))),
+        () => {
+          this.#index = 0;
+          this.#depart("leave", (from.selects ?? to).start);
+        },
+        null,
+        "unlikely",
+      );
     }
     f.br(back ? this.#loops.get(to)! : this.#joins.get(to)!);
     this.#index = index;
@@ -302,27 +312,35 @@ export class Region {
     const { f } = this, distance = this.code.distance(to.start), code = this.#codeSize;
     if (distance === 0) return;
     const bit = K(1 << this.#others.indexOf(distance));
-    f.if(i32.eqz(i32.and(f.get(this.#seen), bit)), () => {
-      const rip = f.let(this.#ripOf(to.start));
-      const flat = i64.and(i64.add(rip, i64.load(K(0), { offset: S.SEG + S.CS * S.SEG_SIZE + S.SEG_BASE })), lowMask(32));
-      const linear = code === 64 ? rip : f.let(flat), low = i32.wrap_i64(linear);
-      const slot = i32.and(i32.xor(low, i32.shr_u(low, K(12))), K(S.JUMP_ENTRIES - 1));
-      const entry = f.let(i32.shl(slot, K(4)));
-      const key = i32.load(K(0), { offset: S.KEY });
-      let known = i32.and(
-        i64.eq(i64.load(entry, { offset: S.JUMP_CACHE }), linear),
-        i32.and(
-          i32.eq(i32.load(entry, { offset: S.JUMP_CACHE + 8 }), key),
-          i32.eq(i32.load(entry, { offset: S.JUMP_CACHE + 12 }), K(to.start)),
-        ),
-      );
-      // What the cache knows reaches to the end of its page, if the segment does.
-      if (code !== 64) known = i32.and(known, i64.le_u(i64.or(rip, i64.const(4095)), codeLimit()));
-      f.if(i32.eqz(known), () => {
-        this.#elsewhere(rip);
-      });
-      f.set(this.#seen, i32.or(f.get(this.#seen), bit));
-    }, null, "unlikely");
+    f.if(
+      i32.eqz(i32.and(f.get(this.#seen), bit)),
+      () => {
+        const rip = f.let(this.#ripOf(to.start));
+        const flat = i64.and(
+          i64.add(rip, i64.load(K(0), { offset: S.SEG + S.CS * S.SEG_SIZE + S.SEG_BASE })),
+          lowMask(32),
+        );
+        const linear = code === 64 ? rip : f.let(flat), low = i32.wrap_i64(linear);
+        const slot = i32.and(i32.xor(low, i32.shr_u(low, K(12))), K(S.JUMP_ENTRIES - 1));
+        const entry = f.let(i32.shl(slot, K(4)));
+        const key = i32.load(K(0), { offset: S.KEY });
+        let known = i32.and(
+          i64.eq(i64.load(entry, { offset: S.JUMP_CACHE }), linear),
+          i32.and(
+            i32.eq(i32.load(entry, { offset: S.JUMP_CACHE + 8 }), key),
+            i32.eq(i32.load(entry, { offset: S.JUMP_CACHE + 12 }), K(to.start)),
+          ),
+        );
+        // What the cache knows reaches to the end of its page, if the segment does.
+        if (code !== 64) known = i32.and(known, i64.le_u(i64.or(rip, i64.const(4095)), codeLimit()));
+        f.if(i32.eqz(known), () => {
+          this.#elsewhere(rip);
+        });
+        f.set(this.#seen, i32.or(f.get(this.#seen), bit));
+      },
+      null,
+      "unlikely",
+    );
   }
 
   // Exits.
@@ -504,16 +522,26 @@ export class Region {
     const sorted = b.targets.map((t) => [place(t), t] as const).sort((x, y) => x[0] - y[0]);
     const from = i64.sub(rip, this.pageBase(0));
     const at = f.let(this.#codeSize === 64 ? from : i64.extend32_s(from));
-    const search = (low: number, high: number): void => {
-      if (high - low <= 3) {
-        for (const [n, t] of sorted.slice(low, high)) {
-          f.if(i64.eq(at, i64.const(n)), () => this.#edge(b, t, b.records.length));
-        }
-        return;
-      }
-      const middle = (low + high) >> 1;
-      f.if(i64.lt_s(at, i64.const(sorted[middle][0])), () => search(low, middle), () => search(middle, high));
-    };
-    search(0, sorted.length);
+    this.#search(sorted, at, (t) => this.#edge(b, t, b.records.length));
+  }
+
+  /** Goes to the target that was selected. */
+  #dispatch(b: Block): void {
+    const selected = this.f.let(i64.extend_i32_u(this.f.get(this.#selected)));
+    this.#search(b.targets.map((t, n) => [n, t]), selected, (t) => this.#edge(b, t, 0));
+    this.f.unreachable();
+  }
+
+  /** Emits `go` for that of a sorted list whose number is `at`. */
+  #search(list: readonly (readonly [n: number, target: Block])[], at: I64, go: (target: Block) => void): void {
+    const { f } = this;
+    if (list.length <= 3) {
+      for (const [n, t] of list) f.if(i64.eq(at, i64.const(n)), () => go(t));
+      return;
+    }
+    const middle = list.length >> 1;
+    const low = () => this.#search(list.slice(0, middle), at, go),
+      high = () => this.#search(list.slice(middle), at, go);
+    f.if(i64.lt_s(at, i64.const(list[middle][0])), low, high);
   }
 }

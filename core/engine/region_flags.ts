@@ -125,7 +125,7 @@ export class RegionFlags {
       for (const { from, to } of through) {
         if (meeting(to).wanted && !meeting(from).wanted) meeting(from).wanted = changed = true;
         const sites = meeting(to).sites, before = sites.size;
-        if (!meeting(from).wanted) for (const s of meeting(from).sites) sites.add(s);
+        if (!meeting(from).wanted) { for (const s of meeting(from).sites) sites.add(s); }
         if (sites.size !== before) changed = true;
       }
     }

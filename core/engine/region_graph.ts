@@ -3,8 +3,8 @@
  * structured control flow can nest them. Built from the records that the interpreter has run, so a branch that was never
  * taken leads out of the region.
  *
- * Structuring follows the dominator tree, as in Ramsey, "Beyond Relooper" (ICFP 2022); an edge that would make the graph
- * irreducible leaves the region instead.
+ * Structuring follows the dominator tree, as in Ramsey, "Beyond Relooper" (ICFP 2022). The target of an edge that would
+ * make the graph irreducible is reached through a block around everything, the dispatch.
  * @module
  */
 
@@ -27,8 +27,10 @@ export interface Block {
   readonly start: number;
   /** Records to emit, in order. */
   readonly records: number[];
-  /** How it ends: the last record branches, or the path goes on at `fallthrough`. */
-  readonly last: RecordInfo["kind"];
+  /** How it ends: the last record branches, or the path goes on at `exit`; "dispatch" leads to the selected target. */
+  readonly last: RecordInfo["kind"] | "dispatch";
+  /** The target that it selects before it goes on to the dispatch; else null. */
+  selects: Block | null;
   /** Block that the branch goes to; null outside. */
   taken: Block | null;
   /** Block that follows; null outside or nowhere. */
@@ -51,9 +53,21 @@ export interface Block {
   behind: Block | null;
 }
 
-function newBlock(start: number, records: number[], last: RecordInfo["kind"], exit: number): Block {
-  const links = { taken: null, following: null, dominator: null };
-  return { start, records, last, ...links, targets: [], exit, order: 0, children: [], forward: 0, loop: null, behind: null };
+function newBlock(start: number, records: number[], last: Block["last"], exit: number): Block {
+  const links = { selects: null, taken: null, following: null, dominator: null };
+  return {
+    start,
+    records,
+    last,
+    ...links,
+    targets: [],
+    exit,
+    order: 0,
+    children: [],
+    forward: 0,
+    loop: null,
+    behind: null,
+  };
 }
 
 /** A graph of one instruction. */
@@ -68,9 +82,15 @@ const REGION_MAX = 500;
 
 /**
  * The blocks of the region entered at `entry`, in reverse postorder.
- * @param record The address of the next record is `record + size`.
+ * @param size The address of the next record is that much higher.
+ * @param near Whether the dispatch may lead to a record.
  */
-export function regionGraph(entry: number, size: number, info: (record: number) => RecordInfo): Block[] {
+export function regionGraph(
+  entry: number,
+  size: number,
+  info: (record: number) => RecordInfo,
+  near: (record: number) => boolean = () => true,
+): Block[] {
   const leaders = new Set<number>([entry]), seen = new Map<number, RecordInfo>();
   // A function is followed to its ends before those that it calls.
   const work = [entry], called: number[] = [];
@@ -147,7 +167,7 @@ export function regionGraph(entry: number, size: number, info: (record: number) 
     }
   }
   const root = blocks.get(entry);
-  return root ? structure(root) : [];
+  return root ? structure(root, near) : [];
 }
 
 /** Where a call returns to: the record behind it, or the one that a "next" there leads to. */
@@ -169,11 +189,37 @@ function connectReturns(callee: Block, site: Block, behind: (call: number) => Bl
   }
 }
 
-/** Numbers the blocks, finds dominators, loops and merges; cuts edges that are not reducible. */
-function structure(root: Block): Block[] {
-  let order = arrange(root);
+/** An edge back to a block that does not dominate its source. */
+interface Cut {
+  readonly to: Block;
+  /** Puts another edge in its place. */
+  lead(to: Block): void;
+}
+
+/** How often edges are looked for that became irreducible by leading others through the dispatch. */
+const DISPATCH_ROUNDS = 8;
+
+/** Numbers the blocks, finds dominators, loops and merges; leads edges that are not reducible through a dispatch. */
+function structure(entry: Block, near: (record: number) => boolean): Block[] {
+  let root = entry, { order, cuts } = arrange(root);
+  for (let n = 0; n < DISPATCH_ROUNDS; n++) {
+    const useful = cuts.filter(({ to }) => to.last !== "dispatch" && near(to.start));
+    if (useful.length === 0) break;
+    if (root === entry) {
+      root = newBlock(entry.start, [], "dispatch", 0);
+      root.targets.push(entry);
+    }
+    for (const { to, lead } of useful) {
+      if (!root.targets.includes(to)) root.targets.push(to);
+      const stub = newBlock(to.start, [], "plain", 0);
+      stub.selects = to;
+      stub.following = root;
+      lead(stub);
+    }
+    ({ order, cuts } = arrange(root));
+  }
   const first = splitLoops(order);
-  if (first) order = arrange(first);
+  if (first) ({ order } = arrange(first));
   for (const b of order) {
     for (const s of successors(b)) {
       if (isBack(b, s)) s.loop = naturalLoop(s, [b], order, s.loop ?? undefined);
@@ -193,7 +239,7 @@ function structure(root: Block): Block[] {
 }
 
 /** Numbers the blocks in reverse postorder, finds their dominators, and cuts edges back that are no loop's. */
-function arrange(root: Block): Block[] {
+function arrange(root: Block): { order: Block[]; cuts: Cut[] } {
   const order: Block[] = [];
   const visited = new Set<Block>();
   const visit = (b: Block): void => {
@@ -223,14 +269,17 @@ function arrange(root: Block): Block[] {
       }
     }
   }
+  const cuts: Cut[] = [];
   for (const b of order) {
-    if (b.taken && isBack(b, b.taken)) b.taken = keepBack(b, b.taken);
-    if (b.following && isBack(b, b.following)) b.following = keepBack(b, b.following);
-    for (let i = b.targets.length - 1; i >= 0; i--) {
-      if (isBack(b, b.targets[i]) && !keepBack(b, b.targets[i])) b.targets.splice(i, 1);
+    for (const to of successors(b)) {
+      if (!isBack(b, to) || dominates(to, b)) continue;
+      const which = b.taken === to ? "taken" : b.following === to ? "following" : null;
+      if (which) b[which] = null;
+      else b.targets.splice(b.targets.indexOf(to), 1);
+      cuts.push({ to, lead: (stub) => which ? b[which] = stub : b.targets.push(stub) });
     }
   }
-  return order;
+  return { order, cuts };
 }
 
 function predecessorsIn(order: readonly Block[]): Map<Block, Block[]> {
@@ -266,6 +315,7 @@ function naturalLoop(
 function splitLoops(order: readonly Block[]): Block | null {
   const nested: [header: Block, inner: Set<Block>][] = [];
   for (const header of order) {
+    if (header.last === "dispatch") continue;
     const latches = order.filter((b) => isBack(b, header) && successors(b).includes(header));
     const loops = latches.map((l) => naturalLoop(header, [l], order)).sort((a, b) => a.size - b.size);
     if (loops.length > 1 && loops[0].size * 2 <= loops[loops.length - 1].size) nested.push([header, loops[0]]);
@@ -277,7 +327,8 @@ function splitLoops(order: readonly Block[]): Block | null {
       if (inner.has(b) && isBack(b, header)) continue;
       if (b.taken === header) b.taken = outer;
       if (b.following === header) b.following = outer;
-      b.targets.forEach((r, i) => r === header && (b.targets[i] = outer));
+      b.targets.forEach((t, i) => t === header && (b.targets[i] = outer));
+      if (b.selects === header) b.selects = outer;
     }
     outer.following = header;
     if (root === header) root = outer;
@@ -295,10 +346,10 @@ export function isBack(from: Block, to: Block): boolean {
   return to.order <= from.order;
 }
 
-function keepBack(from: Block, to: Block): Block | null {
-  for (let d = from;; d = d.dominator!) {
-    if (d === to) return to;
-    if (d.dominator === d) return null;
+function dominates(a: Block, b: Block): boolean {
+  for (let d = b;; d = d.dominator!) {
+    if (d === a) return true;
+    if (d.dominator === d) return false;
   }
 }
 

@@ -95,16 +95,23 @@ Deno.test("regionGraph() nested loops", () => {
   assertStructured(blocks);
 });
 
-Deno.test("regionGraph() a second way into a loop is cut: the edge back leaves the region", () => {
+Deno.test("regionGraph() a second way into a loop leads through the dispatch", () => {
   // 10 branches into the middle (30) of the loop 20 … 40.
-  const blocks = graph(10, { 10: ["branch", 30], 40: ["branch", 20], 50: ["end"] }, 90);
-  const cut = blocks.flatMap((b) => [[40, 20], [20, 30]].filter(([end]) => b.records.includes(end)));
-  assertEquals(cut.length, 2);
-  const edges = blocks.flatMap((b) => [b.taken, b.following].filter((s) => s !== null).map((s) => [b.start, s.start]));
-  const inner = edges.filter(([from, to]) => from === 20 && to === 30 || from === 30 && to === 20);
-  assertEquals(inner.length, 1);
-  assert(!blocks.some((b) => b.loop));
+  const program: Program = { 10: ["branch", 30], 40: ["branch", 20], 50: ["end"] };
+  const blocks = graph(10, program, 90), [dispatch] = blocks;
+  assertEquals([dispatch.last, dispatch.targets.length, dispatch.targets[0].start], ["dispatch", 2, 10]);
+  const [stub] = blocks.filter((b) => b.selects);
+  assertEquals([stub.selects, stub.following, isBack(stub, dispatch)], [dispatch.targets[1], dispatch, true]);
+  assertEquals(blocks.map((b) => b.last === "branch" && !b.taken), blocks.map(() => false));
   assertStructured(blocks);
+  const far = regionGraph(
+    10,
+    SIZE,
+    (r) => ({ kind: program[r]?.[0] ?? "plain", target: program[r]?.[1] ?? 0 }),
+    () => false,
+  );
+  assertEquals(far.filter((b) => b.last === "dispatch" || b.selects), [], "cut where the dispatch may not lead");
+  assertStructured(far);
 });
 
 Deno.test("regionGraph() a branch whose target is unknown leads out, and the path goes on", () => {

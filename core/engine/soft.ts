@@ -25,7 +25,9 @@ export class SoftVm implements BackendVm {
   readonly ram: Ram = new Ram();
   readonly #vcpus: SoftVcpu[] = [];
 
-  constructor(readonly engine: Engine = "auto") {}
+  constructor(readonly engine: Engine = "auto") {
+    this.ram.codeTouched = (place, length) => this.codeTouched(place, length);
+  }
 
   allocate(size: number): BackendMemory {
     return this.ram.allocate(size);
