@@ -31,6 +31,8 @@
  */
 
 export * from "./core/abi/mod.ts";
+export { LockstepError, type LockstepFinding, type LockstepStep } from "./core/engine/lockstep_error.ts";
+export type { LockstepDifference } from "./core/engine/lockstep_state.ts";
 export type { BackendName, VcpuEventKind, VcpuObserver, Watchpoint } from "./core/kvm/backend.ts";
 export type {
   DebugExit,
@@ -49,9 +51,10 @@ export type {
 export { Kvm, VCPU_MMAP_SIZE } from "./core/kvm/kvm.ts";
 export { KvmError } from "./core/kvm/kvm_error.ts";
 export { KVM_ALIAS_SLOTS, KVM_MEMORY_SLOTS, PAGE_SIZE } from "./core/kvm/memory_map.ts";
-export { openKvm, type OpenKvmOptions } from "./core/kvm/open_kvm.ts";
+export { type EngineChoice, openKvm, type OpenKvmOptions } from "./core/kvm/open_kvm.ts";
 export { type RawArgument, type RawDirtyLog, RawKvm } from "./core/kvm/raw.ts";
-export { type RunOptions, Vcpu } from "./core/kvm/vcpu.ts";
-export { type GuestAddress, KVM_MAX_VCPUS, Vm } from "./core/kvm/vm.ts";
+export { describeUnknownExit } from "./core/kvm/unknown_exit.ts";
+export { type RunAsyncOptions, type RunOptions, Vcpu } from "./core/kvm/vcpu.ts";
+export { type GuestAddress, type GuestData, KVM_MAX_VCPUS, type ReadStringOptions, Vm } from "./core/kvm/vm.ts";
 export { CPU_MODELS, type CpuidEntry, cpuModel } from "./core/x86/system/cpuid.ts";
 export { disassemble, type Disassembled, type DisassembleOptions } from "./core/x86/disassemble.ts";

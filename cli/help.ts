@@ -25,9 +25,9 @@ ${optionsHelp(MAIN_OPTIONS)}
 export function runHelp(): string {
   return `kvm12 run [OPTION]... IMAGE
 
-IMAGE is a boot sector, of which the first 512 bytes are loaded at 0:7C00, or,
-with --load, --entry or --mode, a flat binary. Numbers may begin with 0x and end
-in K, M or G.
+IMAGE is a multiboot kernel, or else a boot sector, of which the first 512 bytes
+are loaded at 0:7C00; with --load, --entry or --mode it is a flat binary.
+Numbers may begin with 0x and end in K, M or G.
 
 ${optionsHelp(RUN_OPTIONS)}
 

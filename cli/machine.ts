@@ -4,14 +4,14 @@
  */
 
 import { enter } from "../guests/entry_state.ts";
-import { type BootPlan, ImageError, type MemoryRange, planBootSector, planFlat } from "../guests/image.ts";
-import { type Kvm, KVM_MEM_LOG_DIRTY_PAGES, KvmCpuid, KvmError, openKvm, type Vcpu, type Vm } from "../mod.ts";
+import type { BootPlan } from "../guests/image.ts";
+import { type EngineChoice, type Kvm, KVM_MEM_LOG_DIRTY_PAGES, KvmCpuid, KvmError, openKvm } from "../mod.ts";
+import type { Vcpu, Vm } from "../mod.ts";
 import { readCpuidFile } from "./cpuid_file.ts";
 import { CliError, EXIT, usageError } from "./errors.ts";
 import { readFile } from "./host.ts";
+import { loadImage } from "./load_image.ts";
 import type { BackendChoice, CpuidLeaf, RunCommand } from "./options.ts";
-
-const BOOT_SECTOR = 512;
 
 /** All that comes from files, read and checked before there is a machine. */
 export interface Materials {
@@ -31,23 +31,9 @@ export interface Materials {
  * @throws CliError One of them cannot be used.
  */
 export function readMaterials(command: RunCommand): Materials {
-  const { image, flat, regions } = command;
-  const memory: MemoryRange[] = [...regions, ...command.aliases];
-  const limit = flat === undefined ? BOOT_SECTOR : Math.max(0, ...regions.map(({ size }) => size));
-  const { bytes, more } = readFile("the image", image, limit);
-  let plan: BootPlan;
-  try {
-    if (flat !== undefined && more) throw new ImageError(`it is larger than the largest region, ${limit} bytes`);
-    plan = flat === undefined ? planBootSector(bytes, memory) : planFlat(bytes, memory, flat);
-  } catch (error) {
-    if (error instanceof ImageError) throw new CliError(EXIT.IO, `Cannot load '${image}': ${error.message}`);
-    throw error;
-  }
-  const notes = flat === undefined && more
-    ? [`only the first ${BOOT_SECTOR} bytes of '${image}' are loaded: there is no disk yet`]
-    : [];
+  const { plan, notes } = loadImage(command);
   const contents = new Map<number, Uint8Array>();
-  for (const { slot, size, file } of regions) {
+  for (const { slot, size, file } of command.regions) {
     if (file === undefined) continue;
     const content = readFile(`the contents of slot ${slot}`, file, size);
     if (content.more) {
@@ -76,10 +62,11 @@ export interface Machine extends Disposable {
  * Opens KVM with one line of explanation where that fails.
  * @param backend The engine.
  * @param note Told why `auto` fell back.
+ * @param executor How the software engine runs the guest, if that is said.
  * @throws CliError There is no such engine here.
  */
-export function open(backend: BackendChoice, note: (line: string) => void): Kvm {
-  return engine(() => openKvm({ backend, onFallback: note }));
+export function open(backend: BackendChoice, note: (line: string) => void, executor?: EngineChoice): Kvm {
+  return engine(() => openKvm({ backend, engine: executor, onFallback: note }));
 }
 
 /**
@@ -91,7 +78,7 @@ export function open(backend: BackendChoice, note: (line: string) => void): Kvm 
  */
 export function build(command: RunCommand, materials: Materials, note: (line: string) => void): Machine {
   using stack = new DisposableStack();
-  const kvm = stack.use(open(command.backend, note));
+  const kvm = stack.use(open(command.backend, note, command.engine));
   const vm = stack.use(engine(() => kvm.createVm()));
   for (const { slot, base, size, logDirty } of command.regions) {
     const flags = logDirty ? KVM_MEM_LOG_DIRTY_PAGES : 0;

@@ -4,7 +4,7 @@
  */
 
 import { DEBUG_EXIT_PORT } from "../devices/debug_exit.ts";
-import { CPU_MODELS, cpuModel, KVM_ALIAS_SLOTS, KVM_MEMORY_SLOTS, PAGE_SIZE } from "../mod.ts";
+import { CPU_MODELS, cpuModel, type EngineChoice, KVM_ALIAS_SLOTS, KVM_MEMORY_SLOTS, PAGE_SIZE } from "../mod.ts";
 import type { GuestMode } from "../guests/image.ts";
 import { type Arguments, type OptionRow, parseArguments } from "./arguments.ts";
 import { DEBUG_OPTIONS, type DebugOptions, parseDebugOptions } from "./debug_options.ts";
@@ -13,6 +13,9 @@ import { parseBigint, parseKeys, parseNumber, parseSeconds } from "./values.ts";
 
 /** The engines to choose from. */
 export type BackendChoice = "soft" | "kvm" | "auto";
+
+/** What an image is; `auto` finds out. */
+export type ImageFormat = "auto" | "multiboot" | "boot" | "flat";
 
 const DEFAULT_MEMORY = 16 * 2 ** 20;
 const MAX_ADDRESS = Number.MAX_SAFE_INTEGER;
@@ -28,6 +31,12 @@ const HELP: OptionRow = { name: "help", short: "h", help: "print this" };
 /** The options of `kvm12 run`. */
 export const RUN_OPTIONS: readonly OptionRow[] = [
   {
+    name: "format",
+    value: "auto|multiboot|boot|flat",
+    help: "what IMAGE is; auto looks for a multiboot header, and takes what has none for a boot sector",
+  },
+  { name: "append", value: "TEXT", help: "the command line of a multiboot kernel" },
+  {
     name: "load",
     value: "ADDRESS",
     help: "IMAGE is a flat binary for this address; the default is 0x1000 in real mode, otherwise 0x100000",
@@ -36,6 +45,12 @@ export const RUN_OPTIONS: readonly OptionRow[] = [
   { name: "mode", value: "real|protected|long", help: "the mode in which a flat binary begins; real" },
   { name: "reg", value: "NAME=VALUE", repeat: true, help: "a register at the beginning, rax to r15 or rflags" },
   BACKEND,
+  {
+    name: "engine",
+    value: "auto|interpreter|translator|both",
+    help:
+      "how the software engine runs the guest: auto translates what is hot, both runs interpreter and translator in lockstep and stops where they differ",
+  },
   {
     name: "memory",
     short: "m",
@@ -136,12 +151,18 @@ export type SerialOption = { readonly kind: "stdio" | "null" } | { readonly kind
 export interface RunCommand {
   /** Path of the image. */
   readonly image: string;
-  /** How a flat binary is entered; none: it is a boot sector. */
+  /** What the image is. */
+  readonly format: ImageFormat;
+  /** The command line of a multiboot kernel. */
+  readonly commandLine?: string;
+  /** How a flat binary is entered. */
   readonly flat?: { readonly mode: GuestMode; readonly load?: number; readonly entry?: number };
   /** Registers at the beginning, by name. */
   readonly registers: ReadonlyMap<RegisterName, bigint>;
   /** The engine. */
   readonly backend: BackendChoice;
+  /** How the software engine runs the guest, if that is said. */
+  readonly engine?: EngineChoice;
   /** Memory, by slot. */
   readonly regions: readonly RegionOption[];
   /** Aliases, by slot. */
@@ -185,12 +206,22 @@ export function parseRun(args: readonly string[]): RunCommand | "help" {
     return text === undefined ? undefined : parseNumber(`--${name}`, text, { max: MAX_ADDRESS });
   };
   const isFlat = ["load", "entry", "mode"].some((name) => parsed.values.has(name));
+  const format = choice("--format", one("format") ?? (isFlat ? "flat" : "auto"), ["auto", "multiboot", "boot", "flat"]);
+  if (isFlat && format !== "flat") {
+    throw usageError(`Cannot use --load, --entry or --mode with --format ${format}: they are for flat binaries`);
+  }
+  if (parsed.values.has("append") && (format === "flat" || format === "boot")) {
+    throw usageError("Cannot use --append: it is for multiboot kernels");
+  }
   const debugExit = one("debug-exit");
   const timeout = one("timeout");
   const command: Omit<RunCommand, "image"> = {
+    format,
+    commandLine: one("append"),
     flat: isFlat ? { mode, load: address("load"), entry: address("entry") } : undefined,
     registers: new Map(all("reg").map(parseRegister)),
     backend: parseBackend(parsed),
+    engine: parseEngine(parsed),
     regions: parseRegions(one("memory"), all("region")),
     aliases: parseAliases(all("alias")),
     cpuid: [...parseCpu(one("cpu")), ...all("cpuid").map(parseCpuid)],
@@ -235,6 +266,16 @@ function choice<T extends string>(option: string, value: string, allowed: readon
 
 function parseBackend({ values }: Arguments): BackendChoice {
   return choice("--backend", values.get("backend")?.[0] ?? "soft", ["soft", "kvm", "auto"]);
+}
+
+function parseEngine(parsed: Arguments): EngineChoice | undefined {
+  const text = parsed.values.get("engine")?.[0];
+  if (text === undefined) return undefined;
+  const engine = choice("--engine", text, ["auto", "interpreter", "translator", "both"]);
+  if (parseBackend(parsed) === "kvm") {
+    throw usageError("Cannot use --engine with --backend kvm: it is for the software engine");
+  }
+  return engine;
 }
 
 function parseRegister(text: string): [RegisterName, bigint] {

@@ -18,9 +18,12 @@ function refuse(args: string[], message: string): void {
 Deno.test("parseRun() has the documented defaults", () => {
   assertEquals(run(), {
     image: "image",
+    format: "auto",
+    commandLine: undefined,
     flat: undefined,
     registers: new Map(),
     backend: "soft",
+    engine: undefined,
     regions: [{ slot: 0, base: 0, size: 16 * 2 ** 20, logDirty: false }],
     aliases: [],
     cpuid: [],
@@ -40,8 +43,18 @@ Deno.test("parseRun() wants one image", () => {
 Deno.test("parseRun() takes --load, --entry or --mode for a flat binary", () => {
   assertEquals(run("--load", "0x1000").flat, { mode: "real", load: 0x1000, entry: undefined });
   assertEquals(run("--mode=long", "--entry", "1M").flat, { mode: "long", load: undefined, entry: 0x100000 });
+  assertEquals([run("--load", "0x1000").format, run("--format", "flat").format], ["flat", "flat"]);
   refuse(["--mode", "unreal"], "it must be real or protected or long");
   refuse(["--load", "here"], "Cannot use 'here' as --load");
+});
+
+Deno.test("parseRun() takes --format and --append", () => {
+  assertEquals(run("--format", "multiboot", "--append", "quick now").commandLine, "quick now");
+  assertEquals(run("--format=boot").format, "boot");
+  refuse(["--format", "elf"], "it must be auto or multiboot or boot or flat");
+  refuse(["--format", "boot", "--load", "1M"], "with --format boot: they are for flat binaries");
+  refuse(["--format", "flat", "--append", "x"], "it is for multiboot kernels");
+  refuse(["--load", "1M", "--append", "x"], "it is for multiboot kernels");
 });
 
 Deno.test("parseRun() gives regions without a slot the free ones", () => {
@@ -121,6 +134,9 @@ Deno.test("parseRun() takes the rest", () => {
   const { backend, timeout, debug, stats } = run("--backend=kvm", "--timeout", "1.5", "--trace", "exits", "--stats");
   assertEquals([backend, timeout, [...debug.trace!.kinds], stats], ["kvm", 1.5, ["exits"], true]);
   refuse(["--backend", "qemu"], "it must be soft or kvm or auto");
+  assertEquals([run("--engine", "both").engine, run("--engine=auto", "--backend=auto").engine], ["both", "auto"]);
+  refuse(["--engine", "fast"], "it must be auto or interpreter or translator or both");
+  refuse(["--engine", "translator", "--backend", "kvm"], "it is for the software engine");
   refuse(["--timeout", "0"], "it must be seconds above 0");
   refuse(["--trace", "everything"], "it must be exits");
   refuse(["--verbose"], "there is no such option");

@@ -9,7 +9,8 @@ import type { HostEnd } from "../devices/host_end.ts";
 import { NullEnd } from "../devices/null_end.ts";
 import { Pc } from "../devices/pc.ts";
 import { StdioEnd } from "../devices/stdio_end.ts";
-import { KVM_EXIT_FAIL_ENTRY, KVM_EXIT_UNKNOWN, KvmError, type VcpuExit } from "../mod.ts";
+import { describeUnknownExit, KVM_EXIT_FAIL_ENTRY, KVM_EXIT_UNKNOWN, KvmError, LockstepError } from "../mod.ts";
+import type { Vcpu, VcpuExit } from "../mod.ts";
 import { crashReport, modeName } from "./crash_report.ts";
 import { startDebugging } from "./debugging.ts";
 import { CliError, EXIT, lineOf, usageError } from "./errors.ts";
@@ -63,6 +64,7 @@ async function run(
     await debug.ended(record.end.kind === "ended" ? record.end.code : 0);
     return record;
   } catch (error) {
+    if (error instanceof LockstepError) throw new CliError(EXIT.ENGINE, `${error.message}\n${error.report}`);
     if (error instanceof KvmError) throw new CliError(EXIT.ENGINE, `${error.message} (${error.code})`);
     throw error;
   }
@@ -85,15 +87,15 @@ function conclude({ end }: RunRecord, { vm, vcpu }: Machine, command: RunCommand
     case "stuck":
       print(
         host.stderr,
-        `kvm12: the engine cannot go on: ${stuckReason(end.exit)} in ${where()}\n${crashReport(vm, vcpu)}`,
+        `kvm12: the engine cannot go on: ${stuckReason(end.exit, vcpu)} in ${where()}\n${crashReport(vm, vcpu)}`,
       );
       return EXIT.ENGINE;
   }
 }
 
-function stuckReason(exit: VcpuExit): string {
+function stuckReason(exit: VcpuExit, vcpu: Vcpu): string {
   const name = EXIT_NAMES[exit.reason];
-  if (exit.reason === KVM_EXIT_UNKNOWN) return `${name}, reason ${hex(exit.hardware_exit_reason)},`;
+  if (exit.reason === KVM_EXIT_UNKNOWN) return `${name}, ${describeUnknownExit(vcpu.shared)},`;
   if (exit.reason === KVM_EXIT_FAIL_ENTRY) return `${name}, reason ${hex(exit.hardware_entry_failure_reason)},`;
   return name;
 }

@@ -4,38 +4,22 @@
  */
 
 import {
-  KVM_EXIT_DEBUG,
   KVM_EXIT_EXCEPTION,
   KVM_EXIT_FAIL_ENTRY,
-  KVM_EXIT_HLT,
   KVM_EXIT_HYPERCALL,
-  KVM_EXIT_INTR,
   KVM_EXIT_IO,
   KVM_EXIT_IO_OUT,
-  KVM_EXIT_IRQ_WINDOW_OPEN,
   KVM_EXIT_MMIO,
-  KVM_EXIT_SHUTDOWN,
+  KVM_EXIT_NAMES,
   KVM_EXIT_UNKNOWN,
   type VcpuExit,
 } from "../mod.ts";
 import { hex, hexBytes, quoted } from "./format.ts";
 
-const MOST_BYTES = 32;
-
 /** The names of the exits, by number. */
-export const EXIT_NAMES: Readonly<Record<VcpuExit["reason"], string>> = {
-  [KVM_EXIT_UNKNOWN]: "KVM_EXIT_UNKNOWN",
-  [KVM_EXIT_EXCEPTION]: "KVM_EXIT_EXCEPTION",
-  [KVM_EXIT_IO]: "KVM_EXIT_IO",
-  [KVM_EXIT_HYPERCALL]: "KVM_EXIT_HYPERCALL",
-  [KVM_EXIT_DEBUG]: "KVM_EXIT_DEBUG",
-  [KVM_EXIT_HLT]: "KVM_EXIT_HLT",
-  [KVM_EXIT_MMIO]: "KVM_EXIT_MMIO",
-  [KVM_EXIT_IRQ_WINDOW_OPEN]: "KVM_EXIT_IRQ_WINDOW_OPEN",
-  [KVM_EXIT_SHUTDOWN]: "KVM_EXIT_SHUTDOWN",
-  [KVM_EXIT_FAIL_ENTRY]: "KVM_EXIT_FAIL_ENTRY",
-  [KVM_EXIT_INTR]: "KVM_EXIT_INTR",
-};
+export { KVM_EXIT_NAMES as EXIT_NAMES } from "../mod.ts";
+
+const MOST_BYTES = 32;
 
 /**
  * The line for an exit, once it was served, so that what the guest is going to read can be seen too.
@@ -45,7 +29,7 @@ export const EXIT_NAMES: Readonly<Record<VcpuExit["reason"], string>> = {
  */
 export function traceLine(exit: VcpuExit, rip: bigint): string {
   const details = describe(exit);
-  return `KVM_RUN = ${EXIT_NAMES[exit.reason]}${details === "" ? "" : ` {${details}}`} rip=${hex(rip)}`;
+  return `KVM_RUN = ${KVM_EXIT_NAMES[exit.reason]}${details === "" ? "" : ` {${details}}`} rip=${hex(rip)}`;
 }
 
 function describe(exit: VcpuExit): string {

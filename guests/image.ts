@@ -1,6 +1,7 @@
 /**
  * Raw images: where their bytes go in guest memory, and in which state the processor enters them. Nothing here touches a machine;
- * {@linkcode planBootSector} and {@linkcode planFlat} make a {@linkcode BootPlan} that a caller carries out.
+ * {@linkcode planBootSector} and {@linkcode planFlat} make a {@linkcode BootPlan} that a caller carries out, as `planMultiboot` in
+ * `multiboot.ts` does.
  * @module
  */
 
@@ -41,6 +42,10 @@ export interface BootPlan {
   readonly sp: number;
   /** DL at entry: the BIOS's number of the boot disk. */
   readonly dl: number;
+  /** EAX at entry, none: 0. */
+  readonly eax?: number;
+  /** EBX at entry, none: 0. */
+  readonly ebx?: number;
 }
 
 /** An image that cannot be loaded. */
@@ -115,8 +120,15 @@ export function planFlat(image: Uint8Array, memory: readonly MemoryRange[], opti
   return { mode, pieces: [tables, piece], cs: DESCRIPTORS.code, ip: entry, sp, dl: 0 };
 }
 
-/** The memory in which a piece lies whole. */
-function containing(memory: readonly MemoryRange[], name: string, base: number, size: number): MemoryRange {
+/**
+ * The memory in which a piece lies whole.
+ * @param memory The memory of the machine.
+ * @param name What the piece is, for the message.
+ * @param base Guest-physical address of its first byte.
+ * @param size Bytes.
+ * @throws ImageError There is no memory, or it ends too early.
+ */
+export function containing(memory: readonly MemoryRange[], name: string, base: number, size: number): MemoryRange {
   const home = memory.find((each) => base >= each.base && base < each.base + each.size);
   if (home === undefined) throw new ImageError(`there is no memory at ${hex(base)} for ${name}`);
   if (base + size > home.base + home.size) {
@@ -127,6 +139,7 @@ function containing(memory: readonly MemoryRange[], name: string, base: number, 
   return home;
 }
 
-function hex(value: number): string {
+/** An address for a message. */
+export function hex(value: number): string {
   return "0x" + value.toString(16);
 }

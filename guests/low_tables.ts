@@ -10,10 +10,14 @@
  * @module
  */
 
+import { buildPageTables } from "../core/abi/page_tables.ts";
+import { buildDescriptorTable, longModeSegments, protectedModeSegments } from "../core/abi/segments.ts";
+
 /** Address of the first byte of the tables. */
 export const LOW_TABLES = 0x1000;
 
-const PROTECTED_END = 0x2000;
+/** Address behind the tables of protected mode. */
+export const PROTECTED_END = 0x2000;
 const LONG_END = 0x8000;
 
 /** Address of the PML4, for CR3. */
@@ -26,16 +30,8 @@ export const DESCRIPTORS: { readonly code: 0x08; readonly data: 0x10; readonly l
   limit: 0x17,
 };
 
-/** Flat 32-bit code, ring 0, readable, already accessed. */
-const CODE32 = 0x00cf9b000000ffffn;
-/** Flat 64-bit code, ring 0, readable, already accessed. */
-const CODE64 = 0x00af9b000000ffffn;
-/** Flat 32-bit data, ring 0, writable, already accessed. */
-const DATA = 0x00cf93000000ffffn;
-
-const PRESENT_WRITABLE = 0x3n;
-const PAGE_SIZE_BIT = 0x80n;
-const LARGE_PAGE = 0x200000n;
+/** Bytes that the page tables map: all that the entry state can reach. */
+const MAPPED = 2 ** 32;
 
 /**
  * Makes the tables.
@@ -43,15 +39,10 @@ const LARGE_PAGE = 0x200000n;
  * @returns The bytes from {@linkcode LOW_TABLES} on: 4 KiB, or 28 KiB in long mode.
  */
 export function lowTables(mode: "protected" | "long"): Uint8Array {
-  const bytes = new Uint8Array((mode === "long" ? LONG_END : PROTECTED_END) - LOW_TABLES);
-  const view = new DataView(bytes.buffer);
-  const put = (address: number, value: bigint): void => view.setBigUint64(address - LOW_TABLES, value, true);
-  put(LOW_TABLES + DESCRIPTORS.code, mode === "long" ? CODE64 : CODE32);
-  put(LOW_TABLES + DESCRIPTORS.data, DATA);
-  if (mode === "long") {
-    put(PML4, 0x3000n | PRESENT_WRITABLE);
-    for (let i = 0; i < 4; i++) put(0x3000 + 8 * i, (0x4000n + 0x1000n * BigInt(i)) | PRESENT_WRITABLE);
-    for (let i = 0; i < 2048; i++) put(0x4000 + 8 * i, (BigInt(i) * LARGE_PAGE) | PAGE_SIZE_BIT | PRESENT_WRITABLE);
-  }
+  const long = mode === "long";
+  const bytes = new Uint8Array((long ? LONG_END : PROTECTED_END) - LOW_TABLES);
+  const { cs, ds } = long ? longModeSegments(DESCRIPTORS) : protectedModeSegments(DESCRIPTORS);
+  bytes.set(buildDescriptorTable([null, cs, ds]));
+  if (long) bytes.set(buildPageTables({ address: PML4, size: MAPPED }), PML4 - LOW_TABLES);
   return bytes;
 }

@@ -49,7 +49,6 @@ Deno.test("run() system guests with changed bytes end in documented exits", () =
     for (let exits = 0; exits < 200; exits++) {
       vcpu.run(20_000);
       const reason = vcpu.sharedView.getUint32(8, true);
-      assertEquals(vcpu.internalError, null, `mutant ${n}`);
       assert(DOCUMENTED.has(reason), `mutant ${n} ends in exit ${reason}`);
       if (reason !== EXIT_IO && reason !== EXIT_MMIO) break;
     }

@@ -47,8 +47,6 @@ const CANONICAL_END = 0x8000_0000_0000;
 const SAMPLE = 20_000, SAMPLE_MAX = 640_000;
 /** hw.hardware_exit_reason of KVM_EXIT_UNKNOWN: an instruction was fetched where there is no memory. */
 export const UNKNOWN_FETCH = 0x1000;
-/** hw.hardware_exit_reason of KVM_EXIT_UNKNOWN: the engine itself failed; the message is on the vCPU object. */
-export const UNKNOWN_INTERNAL = 0x1001;
 /**
  * Control transfers behind which the run loop takes no single-step trap: the handler of an interrupt runs with TF clear,
  * SYSCALL traps by the TF that it loads.
@@ -102,8 +100,6 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
   };
   length = 0;
   segment = 0;
-  /** What the engine itself failed on, when RUN ended with UNKNOWN_INTERNAL. */
-  internalError: unknown = null;
 
   readonly #handlers: Handlers;
   readonly #code: CodeCache;

@@ -10,8 +10,15 @@ export type BackendName = "soft" | "kvm";
 
 /** One zeroed, page-aligned piece of guest memory; what a memory slot owns. */
 export interface BackendMemory {
-  /** The memory itself. Writing here is a host write: it marks nothing dirty. */
+  /**
+   * The memory itself. Writing here is a host write: it marks nothing dirty. An engine that keeps decoded code has to look
+   * for changes in each RUN once this has been asked for, which {@linkcode read} and {@linkcode write} spare it.
+   */
   readonly bytes: Uint8Array;
+  /** Copies bytes from `offset` on out, to fill `into`; both are within the memory. Left out: {@linkcode bytes} is used. */
+  read?(offset: number, into: Uint8Array): void;
+  /** A host write of `bytes` at `offset`; both are within the memory. Left out: {@linkcode bytes} is used. */
+  write?(offset: number, bytes: Uint8Array): void;
 }
 
 /** A guest-physical range and the memory behind it; an alias is a second range over the same memory. */
@@ -132,6 +139,10 @@ export interface BackendVcpu extends Disposable {
    * many milliseconds with KVM_EXIT_INTR, or the next one at once; 0 cancels.
    */
   alarm?(milliseconds: number): void;
+  /**
+   * With {@linkcode alarm}: whether an alarm, and no other signal, ended the last RUN that ended with KVM_EXIT_INTR.
+   */
+  readonly rang?: boolean;
   /** Sets who watches this processor, or nobody; left out where the engine cannot (the real device). */
   observe?(observer: VcpuObserver | null): void;
   /** Makes signal `n` (1..64) pending for the thread that runs this processor. */

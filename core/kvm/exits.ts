@@ -75,12 +75,15 @@ export class IoExit {
   readonly reason: typeof KVM_EXIT_IO = KVM_EXIT_IO;
   readonly #view: DataView;
   readonly #shared: Uint8Array;
+  /** All of `shared`: the data lies behind `kvm_run`. */
+  readonly #all: DataView;
   #data: Uint8Array;
 
   /** The exit as told by `run` at the start of `shared`. */
   constructor(run: KvmRun, shared: Uint8Array) {
     this.#view = run.view;
     this.#shared = shared;
+    this.#all = new DataView(shared.buffer, shared.byteOffset, shared.byteLength);
     this.#data = shared.subarray(0, 0);
   }
 
@@ -111,6 +114,51 @@ export class IoExit {
     const data = this.#data;
     if (data.length === length && data.byteOffset === this.#shared.byteOffset + offset) return data;
     return this.#data = this.#shared.subarray(offset, offset + length);
+  }
+
+  /**
+   * An item of {@linkcode data} as a number. Makes no object, as {@linkcode data} does when it moves or changes its length.
+   * @param item Which one, 0 to {@linkcode count} - 1.
+   * @returns Its value, little-endian and unsigned.
+   * @throws RangeError when there is no such item.
+   */
+  readUint(item: number = 0): number {
+    const at = this.#at(item);
+    switch (this.size) {
+      case 1:
+        return this.#all.getUint8(at);
+      case 2:
+        return this.#all.getUint16(at, true);
+      default:
+        return this.#all.getUint32(at, true);
+    }
+  }
+
+  /**
+   * Sets an item of {@linkcode data}: what the guest reads.
+   * @param value Its value; of it, the lower {@linkcode size} bytes count.
+   * @param item Which one, 0 to {@linkcode count} - 1.
+   * @throws RangeError when there is no such item.
+   */
+  writeUint(value: number, item: number = 0): void {
+    const at = this.#at(item);
+    switch (this.size) {
+      case 1:
+        return this.#all.setUint8(at, value);
+      case 2:
+        return this.#all.setUint16(at, value, true);
+      default:
+        return this.#all.setUint32(at, value, true);
+    }
+  }
+
+  /** Where an item is in `shared`. */
+  #at(item: number): number {
+    const { count } = this;
+    if (!(item >= 0 && item < count)) {
+      throw new RangeError(`Cannot use item ${item} of the port data: there are ${count}`);
+    }
+    return this.#view.getUint32(UNION + 8, true) + item * this.size;
   }
 }
 
@@ -193,6 +241,43 @@ export class MmioExit {
   /** The data itself, `len` bytes, not a copy: what the guest wrote, or where what it reads goes. */
   get data(): Uint8Array {
     return this.#data[Math.min(this.len, 8)];
+  }
+
+  /**
+   * {@linkcode data} as a number, little-endian and unsigned; makes no object. Of 7 or 8 bytes, a value of 2^53 or more is
+   * rounded; {@linkcode readBigUint} is exact.
+   */
+  readUint(): number {
+    const view = this.#view;
+    switch (this.len) {
+      case 1:
+        return view.getUint8(MMIO_DATA);
+      case 2:
+        return view.getUint16(MMIO_DATA, true);
+      case 4:
+        return view.getUint32(MMIO_DATA, true);
+      default: {
+        let value = 0;
+        for (let n = Math.min(this.len, 8) - 1; n >= 0; n--) value = value * 256 + view.getUint8(MMIO_DATA + n);
+        return value;
+      }
+    }
+  }
+
+  /** {@linkcode data} as a bigint, little-endian and unsigned. */
+  readBigUint(): bigint {
+    return BigInt.asUintN(8 * Math.min(this.len, 8), this.#view.getBigUint64(MMIO_DATA, true));
+  }
+
+  /**
+   * Sets {@linkcode data}: what the guest reads.
+   * @param value An integer; of it, the lower {@linkcode len} bytes count. A number makes no object.
+   */
+  writeUint(value: number | bigint): void {
+    const view = this.#view;
+    if (typeof value === "bigint") return view.setBigUint64(MMIO_DATA, value, true);
+    view.setUint32(MMIO_DATA, value, true);
+    view.setUint32(MMIO_DATA + 4, Math.floor(value / 0x1_0000_0000), true);
   }
 }
 

@@ -3,11 +3,21 @@
  * @module
  */
 
+import { createLockstepBackend } from "../engine/lockstep.ts";
 import { createSoftBackend } from "../engine/soft.ts";
 import { createNativeBackend } from "../native/native.ts";
 import type { Backend, BackendName } from "./backend.ts";
 import { Kvm } from "./kvm.ts";
 import { KvmError } from "./kvm_error.ts";
+
+/**
+ * How the software engine runs the guest. `"auto"`: interprets, and translates what is hot. `"interpreter"`: never
+ * translates. `"translator"`: translates whatever can be before it first runs. `"both"`: interpreter and translator in
+ * lockstep; `Vcpu.run` throws a `LockstepError` when they differ.
+ */
+export type EngineChoice = "auto" | "interpreter" | "translator" | "both";
+
+const ENGINES: readonly EngineChoice[] = ["auto", "interpreter", "translator", "both"];
 
 /** Which engine {@linkcode openKvm} is to use. */
 export interface OpenKvmOptions {
@@ -17,6 +27,12 @@ export interface OpenKvmOptions {
    * @default "auto"
    */
   readonly backend?: BackendName | "auto";
+  /**
+   * How the software engine runs the guest; not for the real device. Unless this is left out, the backend `"auto"` is the
+   * software engine.
+   * @default "auto"
+   */
+  readonly engine?: EngineChoice;
   /**
    * Told in one line why `"auto"` fell back to the software engine. Without it, `console.error` is, once in a process.
    */
@@ -32,6 +48,11 @@ function sayFallback(reason: string): void {
   console.error(reason);
 }
 
+/** The software engine. */
+function soft(engine: EngineChoice): Backend {
+  return engine === "both" ? createLockstepBackend() : createSoftBackend({ engine });
+}
+
 /** The real device; with no permission for it, an error rather than a question to the user. */
 function nativeIfPermitted(): Backend {
   if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") {
@@ -44,7 +65,8 @@ function nativeIfPermitted(): Backend {
  * Opens KVM.
  * @param options Which engine; the real device if possible, when left out.
  * @returns KVM, to be closed by `using` or `[Symbol.dispose]()`.
- * @throws KvmError if the real device was asked for and is not permitted, not there, or not usable.
+ * @throws KvmError if the real device was asked for and is not permitted, not there, or not usable; EINVAL for options that
+ * do not exist or do not go together.
  *
  * @example
  * ```ts
@@ -55,19 +77,30 @@ function nativeIfPermitted(): Backend {
  * ```
  */
 export function openKvm(options: OpenKvmOptions = {}): Kvm {
-  const { backend = "auto", onFallback = sayFallback } = options;
+  const { backend = "auto", engine, onFallback = sayFallback } = options;
+  if (engine !== undefined && !ENGINES.includes(engine)) {
+    throw new KvmError("EINVAL", "open KVM", `there is no engine "${engine as string}"; use ${ENGINES.join(", ")}`);
+  }
   switch (backend) {
     case "soft":
-      return new Kvm(createSoftBackend());
+      return new Kvm(soft(engine ?? "auto"));
     case "kvm":
+      if (engine !== undefined) {
+        throw new KvmError(
+          "EINVAL",
+          "open KVM",
+          `the engine "${engine}" is a way of the software engine, not of /dev/kvm`,
+        );
+      }
       return new Kvm(createNativeBackend());
     case "auto":
+      if (engine !== undefined) return new Kvm(soft(engine));
       try {
         return new Kvm(nativeIfPermitted());
       } catch (error) {
         if (!(error instanceof KvmError)) throw error;
         onFallback(`${error.message}; using the software engine`);
-        return new Kvm(createSoftBackend());
+        return new Kvm(soft("auto"));
       }
     default:
       throw new KvmError("EINVAL", "open KVM", `there is no backend "${backend as string}"; use soft, kvm or auto`);

@@ -31,6 +31,17 @@ Deno.test("openKvm() auto says so on the console once in a process", { permissio
   assertEquals(said.length, 1);
 });
 
+Deno.test("openKvm() takes an engine for the software engine, and for that alone", { permissions: "none" }, () => {
+  for (const backend of ["soft", "auto", undefined] as const) {
+    using kvm = openKvm({ backend, engine: "interpreter", onFallback: (reason) => assertEquals(reason, "") });
+    assertEquals(kvm.backend, "soft");
+  }
+  const native = assertThrows(() => openKvm({ backend: "kvm", engine: "both" }), KvmError, "not of /dev/kvm");
+  const unknown = { backend: "soft", engine: "fast" } as unknown as OpenKvmOptions;
+  const error = assertThrows(() => openKvm(unknown), KvmError, 'there is no engine "fast"; use auto, interpreter');
+  assertEquals([native.code, error.code], ["EINVAL", "EINVAL"]);
+});
+
 Deno.test("openKvm() refuses an unknown backend", () => {
   const options = { backend: "hard" } as unknown as OpenKvmOptions;
   const error = assertThrows(() => openKvm(options), KvmError, 'there is no backend "hard"; use soft, kvm or auto');

@@ -27,7 +27,17 @@ import { PAGE_SIZE } from "./memory_map.ts";
 import type { Vcpu } from "./vcpu.ts";
 import type { Vm } from "./vm.ts";
 
-/** The argument of KVM_GET_DIRTY_LOG. */
+/**
+ * The argument of KVM_GET_DIRTY_LOG.
+ *
+ * @example
+ * ```ts
+ * import { KvmDirtyLog, type RawDirtyLog } from "@kvm12/kvm12";
+ *
+ * const argument: RawDirtyLog = { log: new KvmDirtyLog({ slot: 0 }), bitmap: new Uint8Array(8) };
+ * console.log(argument.bitmap.byteLength); // room for 64 pages
+ * ```
+ */
 export interface RawDirtyLog {
   /** `struct kvm_dirty_log`; its pointer is not looked at. */
   readonly log: ArrayBufferView | StructView;
@@ -160,7 +170,7 @@ const VCPU: Readonly<Record<VcpuIoctlName, Handler<VcpuFile>>> = {
  * using raw = new RawKvm(() => openKvm({ backend: "soft" }));
  * const kvmFd = raw.open("/dev/kvm");
  * console.log(raw.ioctl(kvmFd, KVM_GET_API_VERSION, 0)); // 12
- * const vmFd = raw.ioctl(kvmFd, KVM_CREATE_VM, 0);
+ * console.log(raw.ioctl(kvmFd, KVM_CREATE_VM, 0)); // a descriptor, for the calls of a VM
  * ```
  */
 export class RawKvm implements Disposable {
@@ -186,6 +196,14 @@ export class RawKvm implements Disposable {
    * `open(2)`.
    * @param path `/dev/kvm`.
    * @returns A file descriptor; -ENOENT for another path; the negative errno that the engine reports.
+   *
+   * @example
+   * ```ts
+   * import { openKvm, RawKvm } from "@kvm12/kvm12";
+   *
+   * using raw = new RawKvm(() => openKvm({ backend: "soft" }));
+   * console.log(raw.open("/dev/kvm"), raw.open("/dev/null")); // 3 -2: ENOENT
+   * ```
    */
   open(path: string): number {
     if (path !== "/dev/kvm") return failure("ENOENT");
@@ -204,6 +222,41 @@ export class RawKvm implements Disposable {
    * @returns What the call returns, 0 or more; or a negative errno: -EBADF for no such descriptor; -EINVAL for an unknown
    * request, one for another kind of descriptor, or an argument where none is taken; -EFAULT for fewer bytes than the
    * structure has; else as the methods of `Kvm`, `Vm` and `Vcpu` say.
+   *
+   * @example A guest of one instruction, as a C program would run it
+   * ```ts
+   * import {
+   *   KVM_CREATE_VCPU,
+   *   KVM_CREATE_VM,
+   *   KVM_GET_SREGS,
+   *   KVM_RUN,
+   *   KVM_SET_MEMORY_REGION,
+   *   KVM_SET_REGS,
+   *   KVM_SET_SREGS,
+   *   KvmMemoryRegion,
+   *   KvmRegs,
+   *   KvmRun,
+   *   KvmSregs,
+   *   openKvm,
+   *   RawKvm,
+   * } from "@kvm12/kvm12";
+   *
+   * using raw = new RawKvm(() => openKvm({ backend: "soft" }));
+   * const vm = raw.ioctl(raw.open("/dev/kvm"), KVM_CREATE_VM, 0);
+   * raw.ioctl(vm, KVM_SET_MEMORY_REGION, new KvmMemoryRegion({ slot: 0, guest_phys_addr: 0, memory_size: 0x1000 }));
+   * (raw.mmap(vm, 0, 0x1000) as Uint8Array).set([0xe6, 0xe9]); // out 0xe9, al
+   * const vcpu = raw.ioctl(vm, KVM_CREATE_VCPU, 0);
+   * const sregs = new KvmSregs();
+   * raw.ioctl(vcpu, KVM_GET_SREGS, sregs);
+   * sregs.cs.base = 0n;
+   * sregs.cs.selector = 0;
+   * raw.ioctl(vcpu, KVM_SET_SREGS, sregs);
+   * raw.ioctl(vcpu, KVM_SET_REGS, new KvmRegs({ rip: 0, rax: 0x41, rflags: 2 }));
+   * const run = new KvmRun(raw.mmap(vcpu, 0, 8192) as Uint8Array);
+   * if (raw.ioctl(vcpu, KVM_RUN, 0) < 0) throw new Error("interrupted");
+   * const data = raw.mmap(vcpu, Number(run.io.data_offset), 4096) as Uint8Array;
+   * console.log(run.exit_reason, run.io.port, String.fromCharCode(data[0])); // 2 233 A
+   * ```
    */
   ioctl(fd: number, request: number, argument: RawArgument = 0): number {
     const file = this.#files.get(fd);
@@ -235,6 +288,20 @@ export class RawKvm implements Disposable {
    * @param length Bytes.
    * @returns The memory itself, not a copy; or a negative errno: -EBADF for no such descriptor; -ENODEV for that of
    * `/dev/kvm`; -EINVAL for an unaligned offset or no length; -EFAULT where there is no memory.
+   *
+   * @example
+   * ```ts
+   * import { KVM_CREATE_VM, KVM_SET_MEMORY_REGION, KvmMemoryRegion, openKvm, RawKvm } from "@kvm12/kvm12";
+   *
+   * using raw = new RawKvm(() => openKvm({ backend: "soft" }));
+   * const vm = raw.ioctl(raw.open("/dev/kvm"), KVM_CREATE_VM);
+   * const region = new KvmMemoryRegion({ slot: 0, guest_phys_addr: 0x8000, memory_size: 0x1000 });
+   * raw.ioctl(vm, KVM_SET_MEMORY_REGION, region);
+   * const memory = raw.mmap(vm, 0x8000, 0x1000);
+   * if (typeof memory === "number") throw new Error(`error ${-memory}`);
+   * memory[0] = 0xf4;
+   * console.log(raw.mmap(vm, 0, 0x1000)); // -14: EFAULT
+   * ```
    */
   mmap(fd: number, offset: number | bigint, length: number): Uint8Array | number {
     const file = this.#files.get(fd);
@@ -256,6 +323,15 @@ export class RawKvm implements Disposable {
    * `close(2)`. A VM lives on until its vCPUs are closed too.
    * @param fd The file descriptor.
    * @returns 0, or -EBADF.
+   *
+   * @example
+   * ```ts
+   * import { openKvm, RawKvm } from "@kvm12/kvm12";
+   *
+   * using raw = new RawKvm(() => openKvm({ backend: "soft" }));
+   * const kvm = raw.open("/dev/kvm");
+   * console.log(raw.close(kvm), raw.close(kvm)); // 0 -9: EBADF
+   * ```
    */
   close(fd: number): number {
     const file = this.#files.get(fd);

@@ -3,7 +3,7 @@
  * @module
  */
 
-import { KVM_NR_INTERRUPTS } from "../abi/constants.ts";
+import { KVM_EXIT_INTR, KVM_NR_INTERRUPTS } from "../abi/constants.ts";
 import type { KvmCpuid } from "../abi/cpuid.ts";
 import type { KvmDebugGuest } from "../abi/debug.ts";
 import { ERRNO } from "../abi/errno.ts";
@@ -15,8 +15,10 @@ import { KvmRun } from "../abi/run.ts";
 import type { KvmSignalMask } from "../abi/signal_mask.ts";
 import { KvmTranslation } from "../abi/translation.ts";
 import type { BackendVcpu, VcpuObserver } from "./backend.ts";
+import { lastTurn, turn } from "./event_loop.ts";
 import { createExits, type VcpuExit } from "./exits.ts";
 import { KvmError } from "./kvm_error.ts";
+import { Slicer } from "./slicer.ts";
 
 /** From this many entries on, GET_MSRS and SET_MSRS give E2BIG. */
 const MSRS_TOO_MANY = 256;
@@ -24,6 +26,13 @@ const MSRS_TOO_MANY = 256;
 const CPUID_MOST = 100;
 /** Signals are 1 to this. */
 const SIGNALS = 64;
+/**
+ * How long {@linkcode Vcpu.runAsync} runs the guest before the event loop gets its turn, unless told: with instructions
+ * counted, and by the alarm, which costs more.
+ */
+const SLICE_MS = 10, ALARM_SLICE_MS = 20;
+/** How long it may be told to. */
+const SLICE_MOST_MS = 1000;
 
 /** How far {@linkcode Vcpu.run} may go. */
 export interface RunOptions {
@@ -32,6 +41,21 @@ export interface RunOptions {
    * it). Without it there is no limit.
    */
   readonly maxInstructions?: number;
+}
+
+/** How far {@linkcode Vcpu.runAsync} may go. */
+export interface RunAsyncOptions extends RunOptions {
+  /**
+   * Ends the run: the promise is rejected with the signal's `reason`. The guest stands between two instructions then, and
+   * can go on with another run.
+   */
+  readonly signal?: AbortSignal;
+  /**
+   * For how long the guest may compute before the event loop gets its turn, in milliseconds: above 0, at most 1000. With
+   * several guests at once it is the length of each one's slice; they take turns.
+   * @default 10 on the software engine, 20 on the real device
+   */
+  readonly slice?: number;
 }
 
 /**
@@ -63,6 +87,14 @@ export class Vcpu implements Disposable {
   readonly #shared: Uint8Array;
   readonly #kvmRun: KvmRun;
   readonly #exits: readonly VcpuExit[];
+  /** Made by the first {@linkcode runAsync}. */
+  #slicer: Slicer | null = null;
+  /** Whether a {@linkcode runAsync} is under way. */
+  #busy = false;
+  /** Signals that {@linkcode signal} made pending and that have ended no run yet. */
+  #raised = 0n;
+  /** Signals that are blocked inside a run. */
+  #blocked = 0n;
 
   /**
    * Use `Vm.createVcpu`.
@@ -105,17 +137,91 @@ export class Vcpu implements Disposable {
    * @param options How far to go.
    * @returns Why it stopped: an object that the next exit of the same kind will reuse. An interrupted run is the exit
    * KVM_EXIT_INTR, not an error.
-   * @throws KvmError EBADF when closed; EINVAL for an impossible option; what the kernel reports (real device).
+   * @throws KvmError EBADF when closed; EBUSY while a {@linkcode runAsync} is under way; EINVAL for an impossible option;
+   * what the kernel reports (real device).
    */
   run(options?: RunOptions): VcpuExit {
     const limit = options?.maxInstructions ?? Infinity;
-    if (!(limit >= 0)) {
-      throw new KvmError("EINVAL", this.#name("run"), `${limit} is no number of instructions`);
-    }
+    if (!(limit >= 0)) throw this.#noLimit(limit);
     const backend = this.#backend ?? this.#open("run");
-    const result = backend.run(limit);
-    if (result < 0 && result !== -ERRNO.EINTR) throw new KvmError(-result, this.#name("run"), "the engine refused it");
-    return this.#exits[this.#kvmRun.exit_reason] ?? this.#exits[0];
+    if (this.#slicer !== null) this.#ready(this.#slicer);
+    return this.#ended(backend.run(limit));
+  }
+
+  /**
+   * KVM_RUN for programs that live in the event loop: as {@linkcode run}, but the guest runs in slices of some milliseconds,
+   * between which timers, input and other guests get their turn. Any number of processors can run at once, of one VM or of
+   * several; they take turns in one thread.
+   *
+   * The slices are numbers of instructions that are adapted to the guest's speed (software engine), or end by an alarm, for
+   * which {@linkcode alarm} is taken (real device).
+   *
+   * A guest that computes was measured to take 0.7 to 1.0 % longer than in {@linkcode run} with the slices of 10 ms on the
+   * software engine; on a nested real device, where leaving the guest is slow, about 2 % with 10 ms, hence the 20.
+   *
+   * An exit that has happened is never lost: `signal` is looked at before the guest runs on, and not behind an exit.
+   * @param options How far to go.
+   * @returns Why it stopped, as {@linkcode run} says. The end of a slice is no exit. KVM_EXIT_INTR comes from a signal, or
+   * when `maxInstructions` are over.
+   * @throws The `reason` of `options.signal`, when that is aborted.
+   * @throws KvmError EBADF when closed, before or meanwhile; EBUSY if another `runAsync` of this processor is under way;
+   * EINVAL for an impossible option; what the kernel reports (real device).
+   *
+   * @example A guest that never ends, and a time limit
+   * ```ts
+   * import { KvmRegs, openKvm } from "@kvm12/kvm12";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0xf_f000, memory_size: 0x1000 });
+   * vm.write(0xf_fff0, Uint8Array.of(0xeb, 0xfe)); // jmp $
+   * using vcpu = vm.createVcpu(0);
+   * const sregs = vcpu.getSregs();
+   * sregs.cs.base = 0xf_0000n;
+   * vcpu.setSregs(sregs);
+   * vcpu.setRegs(new KvmRegs({ rip: 0xfff0, rflags: 2 }));
+   * try {
+   *   await vcpu.runAsync({ signal: AbortSignal.timeout(100) });
+   * } catch (error) {
+   *   console.log((error as Error).name); // TimeoutError
+   * }
+   * ```
+   */
+  async runAsync(options: RunAsyncOptions = {}): Promise<VcpuExit> {
+    const { signal, maxInstructions = Infinity } = options;
+    if (!(maxInstructions >= 0)) throw this.#noLimit(maxInstructions);
+    const slicer = this.#slicer ??= new Slicer(this.#open("run"));
+    const slice = options.slice ?? (slicer.hasAlarm ? ALARM_SLICE_MS : SLICE_MS);
+    if (!(slice > 0 && slice <= SLICE_MOST_MS)) {
+      throw new KvmError(
+        "EINVAL",
+        this.#name("run"),
+        `a slice of ${slice} ms is not above 0 and at most ${SLICE_MOST_MS}`,
+      );
+    }
+    if (this.#busy) throw this.#isBusy();
+    signal?.throwIfAborted();
+    this.#busy = true;
+    try {
+      let now = performance.now();
+      for (let left = maxInstructions;;) {
+        if (now - lastTurn() >= slice / 2) {
+          await turn();
+          signal?.throwIfAborted();
+          now = performance.now();
+        }
+        this.#open("run");
+        const raised = this.#raised & ~this.#blocked;
+        const exit = this.#ended(slicer.run(left, slice, now));
+        if (exit.reason !== KVM_EXIT_INTR || raised !== 0n || !slicer.endedByItself) return exit;
+        if (!slicer.hasAlarm && (left -= slicer.given) <= 0) return exit;
+        const end = performance.now();
+        slicer.adapt(end - now, slice);
+        now = end;
+      }
+    } finally {
+      this.#busy = false;
+    }
   }
 
   /**
@@ -261,11 +367,17 @@ export class Vcpu implements Disposable {
    */
   setSignalMask(mask: KvmSignalMask | null): void {
     const backend = this.#open("set the signal mask");
-    if (mask === null) return backend.setSignalMask(null);
+    if (mask === null) {
+      backend.setSignalMask(null);
+      this.#blocked = 0n;
+      return;
+    }
     if (mask.len !== 8) {
       throw new KvmError("EINVAL", this.#name("set the signal mask"), `a set has 8 bytes, not ${mask.len}`);
     }
-    backend.setSignalMask(this.#entries("set the signal mask", mask.bytes, LAYOUTS.kvm_signal_mask.size, 8, 1));
+    const set = this.#entries("set the signal mask", mask.bytes, LAYOUTS.kvm_signal_mask.size, 8, 1);
+    backend.setSignalMask(set);
+    this.#blocked = new DataView(set.buffer, set.byteOffset, 8).getBigUint64(0, true);
   }
 
   /**
@@ -280,16 +392,20 @@ export class Vcpu implements Disposable {
       throw new KvmError("EINVAL", this.#name("signal"), `there is no signal ${n}`);
     }
     backend.signal(n);
+    this.#raised |= 1n << BigInt(n - 1);
   }
 
   /**
    * Ends the {@linkcode run} under way after so many milliseconds with KVM_EXIT_INTR (0 cancels), where the engine cannot
-   * bound a run by a number of instructions: the real device. Undefined where it can.
+   * bound a run by a number of instructions: the real device. Undefined where it can. {@linkcode runAsync} sets it anew.
    * @throws KvmError EBADF when closed.
    */
   get alarm(): ((milliseconds: number) => void) | undefined {
     const backend = this.#open("set the alarm");
-    return backend.alarm && ((milliseconds) => backend.alarm!(milliseconds));
+    return backend.alarm && ((milliseconds) => {
+      this.#slicer?.forget();
+      backend.alarm!(milliseconds);
+    });
   }
 
   /**
@@ -309,6 +425,28 @@ export class Vcpu implements Disposable {
     if (backend === null) return;
     this.#backend = null;
     backend[Symbol.dispose]();
+  }
+
+  /** The exit that the engine's `result` stands for. */
+  #ended(result: number): VcpuExit {
+    if (result < 0 && result !== -ERRNO.EINTR) throw new KvmError(-result, this.#name("run"), "the engine refused it");
+    const exit = this.#exits[this.#kvmRun.exit_reason] ?? this.#exits[0];
+    if (exit.reason === KVM_EXIT_INTR && this.#raised !== 0n) this.#raised &= this.#blocked;
+    return exit;
+  }
+
+  /** Sees to it that a run is not disturbed by one of {@linkcode runAsync}. */
+  #ready(slicer: Slicer): void {
+    if (this.#busy) throw this.#isBusy();
+    slicer.disarm();
+  }
+
+  #isBusy(): KvmError {
+    return new KvmError("EBUSY", this.#name("run"), "runAsync() is under way");
+  }
+
+  #noLimit(limit: number): KvmError {
+    return new KvmError("EINVAL", this.#name("run"), `${limit} is no number of instructions`);
   }
 
   /** What an attempt to do `action` is called in a message. */

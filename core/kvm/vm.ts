@@ -5,10 +5,11 @@
  */
 
 import { KvmMemoryAlias, KvmMemoryRegion } from "../abi/memory.ts";
-import type { StructInit } from "../abi/struct_view.ts";
+import type { StructInit, StructView } from "../abi/struct_view.ts";
 import type { BackendMemory, BackendVm } from "./backend.ts";
+import { bytesOf, dirtyAddresses, readStretch, writeStretch } from "./guest_data.ts";
 import { KvmError } from "./kvm_error.ts";
-import { MemoryMap, type Stretch } from "./memory_map.ts";
+import { MemoryMap, PAGE_SIZE, type Stretch } from "./memory_map.ts";
 import { Vcpu } from "./vcpu.ts";
 
 /** Number of vCPUs a VM can have; their slots are 0 to one less. */
@@ -16,6 +17,23 @@ export const KVM_MAX_VCPUS = 16 as const;
 
 /** A guest-physical address. Numbers must be exact: integers below 2^53. */
 export type GuestAddress = number | bigint;
+
+/** Something with bytes: an array, a `DataView`, or a structure of `kvm.h`. */
+export type GuestData = ArrayBufferView | StructView;
+
+/** What {@linkcode Vm.readString} is to read. */
+export interface ReadStringOptions {
+  /** Bytes of the text, the whole of it; none: it ends before the first byte 0. */
+  readonly length?: number;
+  /**
+   * Without `length`: how many bytes are looked at for the byte 0.
+   * @default 4096
+   */
+  readonly most?: number;
+}
+
+/** Bytes that {@linkcode Vm.readString} looks at, unless told. */
+const STRING_MOST = 4096;
 
 /** An address for a message. */
 function hex(address: bigint): string {
@@ -145,8 +163,34 @@ export class Vm implements Disposable {
   }
 
   /**
+   * Which pages of a slot the guest wrote since the last call, one after the other: KVM_GET_DIRTY_LOG, which is called at
+   * once and clears the log.
+   * @param slot The memory slot.
+   * @returns The guest-physical address of the first byte of each, ascending: where the slot itself is, also if the guest
+   * wrote through an alias.
+   * @throws KvmError As {@linkcode getDirtyLog}.
+   *
+   * @example
+   * ```ts
+   * import { KVM_MEM_LOG_DIRTY_PAGES, openKvm } from "@kvm12/kvm12";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * vm.setMemoryRegion({ slot: 0, flags: KVM_MEM_LOG_DIRTY_PAGES, guest_phys_addr: 0, memory_size: 1 << 20 });
+   * for (const page of vm.dirtyPages(0)) console.log(page.toString(16), vm.read(page, 4096));
+   * ```
+   */
+  dirtyPages(slot: number): Generator<number, void, undefined> {
+    const bitmap = this.getDirtyLog(slot);
+    return dirtyAddresses(bitmap, this.#map.slots[slot]!.gfn * PAGE_SIZE);
+  }
+
+  /**
    * What `mmap` of the file descriptor gives: guest memory itself, not a copy. Writing there is a host write and marks
    * nothing dirty. The view holds until the slot is deleted or the VM closed.
+   *
+   * The software engine cannot see what is written there, so once this has been called, it compares decoded code with the
+   * memory in each run. {@linkcode read} and {@linkcode write} spare it that.
    * @param gpa Guest-physical address of the first byte.
    * @param length Bytes.
    * @returns The memory, through slots and aliases.
@@ -165,37 +209,85 @@ export class Vm implements Disposable {
   }
 
   /**
+   * The same as {@linkcode memory}, as a `DataView`.
+   * @param gpa Guest-physical address of the first byte.
+   * @param length Bytes.
+   * @returns The memory itself, not a copy.
+   * @throws KvmError As {@linkcode memory}.
+   */
+  dataView(gpa: GuestAddress, length: number): DataView {
+    const { buffer, byteOffset, byteLength } = this.memory(gpa, length);
+    return new DataView(buffer, byteOffset, byteLength);
+  }
+
+  /**
    * Copies guest memory out, across slots and aliases.
    * @param gpa Guest-physical address of the first byte.
-   * @param into Where to, or how many bytes.
-   * @returns The bytes: `into`, or a fresh array.
-   * @throws KvmError EFAULT if a byte has no memory; EBADF when closed.
+   * @param length Bytes.
+   * @returns The bytes, a fresh array.
+   * @throws KvmError EFAULT if a byte has no memory; EINVAL for an impossible address or length; EBADF when closed.
    */
-  read(gpa: GuestAddress, into: Uint8Array | number): Uint8Array {
-    const length = typeof into === "number" ? into : into.length;
-    const action = `read ${length} bytes of guest memory`;
-    const stretches = this.#stretches(action, gpa, length);
-    const bytes = typeof into === "number" ? new Uint8Array(into) : into;
+  read(gpa: GuestAddress, length: number): Uint8Array;
+  /**
+   * Copies guest memory out, across slots and aliases, into an array, a `DataView` or a structure.
+   * @param gpa Guest-physical address of the first byte.
+   * @param into Where to; it is filled.
+   * @returns `into`.
+   * @throws KvmError EFAULT if a byte has no memory, and nothing was copied; EINVAL for an impossible address; EBADF when
+   * closed.
+   *
+   * @example
+   * ```ts
+   * import { KvmSegment, openKvm } from "@kvm12/kvm12";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0, memory_size: 4096 });
+   * vm.write(0x10, new KvmSegment({ limit: 0xffff }));
+   * console.log(vm.read(0x10, new KvmSegment()).limit); // 65535
+   * ```
+   */
+  read<T extends GuestData>(gpa: GuestAddress, into: T): T;
+  read(gpa: GuestAddress, into: GuestData | number): GuestData {
+    const bytes = typeof into === "number" ? null : bytesOf(into);
+    const length = typeof into === "number" ? into : bytes!.length;
+    const stretches = this.#stretches(`read ${length} bytes of guest memory`, gpa, length);
+    const target = bytes ?? new Uint8Array(length);
     let done = 0;
     for (const stretch of stretches) {
-      bytes.set(stretch.memory.bytes.subarray(stretch.offset, stretch.offset + stretch.length), done);
+      readStretch(stretch, target.subarray(done, done + stretch.length));
       done += stretch.length;
     }
-    return bytes;
+    return typeof into === "number" ? target : into;
   }
 
   /**
    * Copies bytes into guest memory, across slots and aliases: all of them or, on an error, none. Marks nothing dirty.
    * @param gpa Guest-physical address of the first byte.
-   * @param bytes What to write.
-   * @throws KvmError EFAULT if a byte has no memory; EBADF when closed.
+   * @param data What to write: an array, a `DataView`, a structure; or text, as UTF-8 without a byte 0 behind it.
+   * @throws KvmError EFAULT if a byte has no memory; EINVAL for an impossible address; EBADF when closed.
    */
-  write(gpa: GuestAddress, bytes: Uint8Array): void {
+  write(gpa: GuestAddress, data: GuestData | string): void {
+    const bytes = bytesOf(data);
     let done = 0;
     for (const stretch of this.#stretches(`write ${bytes.length} bytes of guest memory`, gpa, bytes.length)) {
-      stretch.memory.bytes.set(bytes.subarray(done, done + stretch.length), stretch.offset);
+      writeStretch(stretch, bytes.subarray(done, done + stretch.length));
       done += stretch.length;
     }
+  }
+
+  /**
+   * Reads text: UTF-8, of which bytes that are none become U+FFFD.
+   * @param gpa Guest-physical address of the first byte.
+   * @param options Where it ends; before the first byte 0 when left out.
+   * @returns The text.
+   * @throws KvmError EFAULT if a byte has no memory; E2BIG if no byte 0 is among the first `most` bytes; EINVAL for an
+   * impossible address or length; EBADF when closed.
+   */
+  readString(gpa: GuestAddress, options: ReadStringOptions = {}): string {
+    const { length, most = STRING_MOST } = options;
+    const bytes = length === undefined ? this.#untilZero(gpa, most) : this.read(gpa, length);
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
   }
 
   /** Closes it and its vCPUs and gives its memory back. Closing again does nothing. */
@@ -240,6 +332,23 @@ export class Vm implements Disposable {
     const address = BigInt(gpa);
     if (address < 0n || address >> 64n) throw new KvmError("EINVAL", action, `${address} is no address`);
     return address;
+  }
+
+  /** The bytes before the first 0. */
+  #untilZero(gpa: GuestAddress, most: number): Uint8Array {
+    const action = "read text from guest memory";
+    this.#open(action);
+    const address = this.#address(action, gpa, most);
+    const bytes = new Uint8Array(most);
+    for (let done = 0; done < most;) {
+      const stretch = this.#find(action, address + BigInt(done), Math.min(most - done, PAGE_SIZE));
+      const piece = bytes.subarray(done, done + stretch.length);
+      readStretch(stretch, piece);
+      const end = piece.indexOf(0);
+      if (end >= 0) return bytes.subarray(0, done + end);
+      done += stretch.length;
+    }
+    throw new KvmError("E2BIG", action, `there is no byte 0 in ${most} bytes from ${hex(address)} on`);
   }
 
   /** The stretch of memory at `address`. */

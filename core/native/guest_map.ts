@@ -40,6 +40,14 @@ export class NativeMemory implements BackendMemory {
     this.bytes = new Uint8Array(mapping.buffer);
     this.pending = new Uint8Array(Math.ceil(size / PAGE_SIZE / 8));
   }
+
+  read(offset: number, into: Uint8Array): void {
+    into.set(this.bytes.subarray(offset, offset + into.length));
+  }
+
+  write(offset: number, bytes: Uint8Array): void {
+    this.bytes.set(bytes, offset);
+  }
 }
 
 /** A range that a kernel slot shows. */

@@ -6,9 +6,8 @@
 
 import { KvmError } from "../kvm/kvm_error.ts";
 import { type Libc, SYS } from "./libc.ts";
+import { bit, members, type ThreadSignals, threadSignals } from "./thread_signals.ts";
 
-const SIG_BLOCK = 0n;
-const SIG_UNBLOCK = 1n;
 /** Bytes of the kernel's set of signals. */
 const SET_SIZE = 8n;
 const CLOCK_MONOTONIC = 1n;
@@ -25,29 +24,22 @@ const ALARM = 64;
  */
 const UNTOUCHABLE: bigint = [4, 5, 7, 8, 9, 11, 19, 31].reduce((set, n) => set | bit(n), 0n);
 
-/** The set that holds signal `n` only. */
-function bit(n: number): bigint {
-  return 1n << BigInt(n - 1);
-}
-
-/** The signals of a set. */
-function members(set: bigint): number[] {
-  return Array.from({ length: 64 }, (_, index) => index + 1).filter((n) => set & bit(n));
-}
-
 /** The signals of one processor; to be used in the thread that runs it. */
 export class RunSignals {
   readonly #libc: Libc;
   readonly #apply: (set: bigint | null) => void;
+  readonly #shared: ThreadSignals;
+  readonly #changed = (): void => this.#update();
   /** What KVM_SET_SIGNAL_MASK asked for. */
   #asked: bigint | null = null;
   /** Signals made pending here and not taken away yet. */
   #raised = 0n;
-  /** Signals that are blocked in the thread because of us. */
-  #blocked = 0n;
+  /** Signals that this processor holds back in the thread. */
+  #held = 0n;
   /** What is blocked inside KVM_RUN; null while that is what is blocked outside. */
   #inside: bigint | null = null;
   #timer: number | null = null;
+  #rang = false;
 
   /**
    * @param apply Sets what the kernel blocks inside KVM_RUN; null for what is blocked outside.
@@ -55,6 +47,8 @@ export class RunSignals {
   constructor(libc: Libc, apply: (set: bigint | null) => void) {
     this.#libc = libc;
     this.#apply = apply;
+    this.#shared = threadSignals(libc);
+    this.#shared.listen(this.#changed);
   }
 
   /** Sets which signals are blocked inside KVM_RUN; null for those that the thread blocks. */
@@ -70,8 +64,8 @@ export class RunSignals {
   raise(n: number): void {
     if (!Number.isInteger(n) || n < 1 || n > 64) throw new KvmError("EINVAL", `raise signal ${n}`, "they are 1 to 64");
     if (UNTOUCHABLE & bit(n)) throw new KvmError("EINVAL", `raise signal ${n}`, "it cannot be held back");
-    this.#block(bit(n));
     this.#raised |= bit(n);
+    this.#hold(bit(n));
     this.#update();
     const { symbols } = this.#libc;
     symbols.systemCall(SYS.tgkill, BigInt(symbols.getpid()), BigInt(this.#thread()), BigInt(n));
@@ -104,14 +98,20 @@ export class RunSignals {
     return this.#ending() !== 0n;
   }
 
+  /** Whether {@linkcode settle} last took the signal of the alarm away and no other. */
+  get rang(): boolean {
+    return this.#rang;
+  }
+
   /** Takes the signals away that ended KVM_RUN. */
   settle(): void {
     const taken = this.#ending();
+    this.#rang = this.#timer !== null && taken === bit(ALARM);
     if (taken === 0n) return;
     this.#drain(taken);
     this.#raised &= ~taken;
     const timer = this.#timer === null ? 0n : bit(ALARM);
-    this.#unblock(taken & this.#blocked & ~timer);
+    this.#letGo(taken & ~timer);
     this.#update();
   }
 
@@ -121,8 +121,9 @@ export class RunSignals {
       this.#libc.symbols.systemCall(SYS.timer_delete, BigInt(this.#timer), 0n, 0n);
       this.#timer = null;
     }
-    this.#drain(this.#blocked);
-    this.#unblock(this.#blocked);
+    this.#drain(this.#held);
+    this.#shared.leave(this.#changed);
+    this.#letGo(this.#held);
   }
 
   #thread(): number {
@@ -136,7 +137,7 @@ export class RunSignals {
     if (inside !== null) {
       inside &= ~own;
     } else if ((this.#raised | own) !== 0n) {
-      inside = this.#mask(SIG_BLOCK, 0n) & ~this.#blocked;
+      inside = this.#shared.blocked & ~(this.#held & this.#shared.ours);
     }
     if (inside === this.#inside) return;
     this.#inside = inside;
@@ -151,21 +152,16 @@ export class RunSignals {
     return set[0] & ~this.#inside;
   }
 
-  /** Changes what the thread blocks; answers what it blocked before. */
-  #mask(how: bigint, set: bigint): bigint {
-    const old = new BigUint64Array(1);
-    this.#libc.symbols.sigprocmask(SYS.rt_sigprocmask, how, BigUint64Array.of(set), old, SET_SIZE);
-    return old[0];
+  #hold(set: bigint): void {
+    const fresh = set & ~this.#held;
+    this.#held |= fresh;
+    this.#shared.hold(fresh);
   }
 
-  #block(set: bigint): void {
-    this.#blocked |= set & ~this.#mask(SIG_BLOCK, set);
-  }
-
-  #unblock(set: bigint): void {
-    if (set === 0n) return;
-    this.#mask(SIG_UNBLOCK, set);
-    this.#blocked &= ~set;
+  #letGo(set: bigint): void {
+    const held = set & this.#held;
+    this.#held &= ~held;
+    this.#shared.letGo(held);
   }
 
   /** Takes every pending signal of `set` away, however often it is pending. */
@@ -183,7 +179,7 @@ export class RunSignals {
     event.setInt32(SIGEVENT.notify, SIGEV_THREAD_ID, true);
     event.setInt32(SIGEVENT.thread, this.#thread(), true);
     const id = new Int32Array(1);
-    this.#block(bit(ALARM));
+    this.#hold(bit(ALARM));
     const answer = this.#libc.symbols.timerCreate(
       SYS.timer_create,
       CLOCK_MONOTONIC,

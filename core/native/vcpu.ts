@@ -147,6 +147,10 @@ export class NativeVcpu implements BackendVcpu {
     this.#signals.alarm(milliseconds);
   }
 
+  get rang(): boolean {
+    return this.#signals.rang;
+  }
+
   getRegs(regs: Uint8Array): void {
     check(regs, LAYOUTS.kvm_regs.size);
     this.#libc.ioctlBytes(this.#fd, KVM_GET_REGS, regs, "get the registers");
