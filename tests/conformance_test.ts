@@ -1,64 +1,70 @@
 /**
- * One suite of small cases for every ioctl, on every backend. On the real device, cases that it cannot do are skipped with
- * the reason in their name; where there is no device, all of its cases are.
+ * One suite of small cases for every ioctl and exit, on every executor: the software engine's interpreter, its translator,
+ * and the real device. On the real device, cases that it cannot do are skipped with the reason in their name; where there is
+ * no device, all of its cases are.
  */
 
-import { assertEquals } from "@std/assert";
-import { type BackendName, KvmError, openKvm } from "../mod.ts";
-import { DEBUG_CASES } from "./conformance/debug_cases.ts";
-import { GUEST_MEMORY_CASES } from "./conformance/guest_memory_cases.ts";
-import { type Case, LISTINGS, type Need } from "./conformance/harness.ts";
-import { INTERRUPT_CASES } from "./conformance/interrupt_cases.ts";
-import { IO_CASES } from "./conformance/io_cases.ts";
-import { MMIO_CASES } from "./conformance/mmio_cases.ts";
-import { findLimits } from "./conformance/probes.ts";
-import { RAW_CASES } from "./conformance/raw_cases.ts";
-import { RUN_CASES } from "./conformance/run_cases.ts";
-import { STATE_CASES } from "./conformance/state_cases.ts";
-import { SYSTEM_CASES } from "./conformance/system_cases.ts";
+import { assert, assertEquals } from "@std/assert";
+import { IOCTLS, KVM_EXIT_NAMES } from "../mod.ts";
+import { examine, type ExecutorName, EXECUTORS, runCase, skipReason } from "./conformance/executors.ts";
+import { type Case, type Listing, LISTINGS } from "./conformance/harness.ts";
+import { Remote } from "./conformance/remote.ts";
+import { listedCases, NEVER, PAGE_URL } from "./conformance/report.ts";
+import { CASES, CHAPTERS, exitsOf, ioctlsOf } from "./conformance/suite.ts";
 
-const CASES: readonly Case[] = [
-  ...SYSTEM_CASES,
-  ...STATE_CASES,
-  ...GUEST_MEMORY_CASES,
-  ...IO_CASES,
-  ...MMIO_CASES,
-  ...RUN_CASES,
-  ...INTERRUPT_CASES,
-  ...DEBUG_CASES,
-  ...RAW_CASES,
-];
-
-/** Why the backend cannot be used at all, or null; and what it cannot do. */
-function examine(backend: BackendName): { reason: string | null; limits: ReadonlyMap<Need, string> } {
-  if (backend === "soft") return { reason: null, limits: new Map() };
-  if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") {
-    return { reason: "it needs --allow-ffi", limits: new Map() };
-  }
-  try {
-    using kvm = openKvm({ backend });
-    return { reason: null, limits: findLimits(kvm) };
-  } catch (error) {
-    if (!(error instanceof KvmError)) throw error;
-    return { reason: error.message, limits: new Map() };
-  }
+/** The name of a case's test. */
+function title(executor: ExecutorName, { name }: Case, why: string | null): string {
+  return why === null ? `${executor}: ${name}` : `${executor}: ${name} (skipped: ${why})`;
 }
 
-for (const backend of ["soft", "kvm"] as const) {
-  const { reason, limits } = examine(backend);
-  for (const { name, needs = [], only, run } of CASES) {
-    if (only !== undefined && only !== backend) continue;
-    const why = reason ?? needs.map((need) => limits.get(need)).find((limit) => limit !== undefined);
+const remotes: readonly Remote[] = EXECUTORS.filter((executor) => executor !== "kvm").map((executor) => {
+  const remote = new Remote(executor);
+  const limits = examine(executor);
+  for (const each of CASES) {
+    const why = skipReason(limits, each);
+    // The worker outlives its first case, and so does what waits for its messages.
     Deno.test({
-      name: why === undefined ? `${backend}: ${name}` : `${backend}: ${name} (skipped: ${why})`,
-      ignore: why !== undefined,
-      fn: () => {
-        using kvm = openKvm({ backend });
-        run(kvm);
-      },
+      name: title(executor, each, why),
+      ignore: why !== null,
+      sanitizeOps: false,
+      sanitizeResources: false,
+      fn: () => remote.run(each.name),
+    });
+  }
+  return remote;
+});
+
+{
+  const limits = examine("kvm");
+  for (const each of CASES) {
+    const why = skipReason(limits, each);
+    Deno.test({
+      name: title("kvm", each, why),
+      ignore: why !== null,
+      fn: () => runCase("kvm", each),
     });
   }
 }
+
+Deno.test("CASES have names of their own and cover each ioctl and each exit", () => {
+  assertEquals(new Set(CASES.map(({ name }) => name)).size, CASES.length);
+  assert(CASES.length >= 260, `${CASES.length} cases`);
+  const ioctls = new Set(CASES.flatMap(ioctlsOf));
+  assertEquals(IOCTLS.map(({ name }) => name).filter((name) => !ioctls.has(name)), []);
+  const exits = new Set(CASES.flatMap(exitsOf));
+  assertEquals(KVM_EXIT_NAMES.filter((name) => !exits.has(name) && !NEVER.has(name)), []);
+});
+
+Deno.test("docs/conformance.md lists exactly the existing cases, and counts them right", () => {
+  const { chapters, counts } = listedCases(Deno.readTextFileSync(PAGE_URL));
+  assertEquals(chapters, CHAPTERS.map(({ title, cases }) => ({ title, cases: cases.map(({ name }) => name) })));
+  for (const { name } of IOCTLS) {
+    assertEquals(counts.get(name), CASES.filter((each) => ioctlsOf(each).includes(name)).length, name);
+  }
+  for (const name of KVM_EXIT_NAMES) {
+    assertEquals(counts.get(name), CASES.filter((each) => exitsOf(each).includes(name)).length, name);
+  }
+});
 
 const NASM_ALLOWED = Deno.permissions.querySync({ name: "run", command: "nasm" }).state === "granted" &&
   Deno.permissions.querySync({ name: "write" }).state === "granted";
@@ -80,17 +86,43 @@ Deno.test({
   name: `code() listings assemble to their bytes${NASM === null ? " (skipped: no NASM, or no --allow-run=nasm)" : ""}`,
   ignore: NASM === null,
   fn: () => {
+    const listings = new Map<string, Listing>();
+    for (const listing of [...remotes.flatMap((remote) => remote.listings), ...LISTINGS]) {
+      listings.set(`${listing.bits} ${listing.source} ${listing.bytes}`, listing);
+    }
+    // One run for all: each listing is a section of its own, at the same address, with labels of its own.
+    const all = [...listings.values()];
+    const sections = all.map(({ source, bits }, n) => {
+      const labels = [...source.matchAll(/^(\w+):$/gm)].map(([, label]) => label);
+      const own = labels.reduce(
+        (text, label) => text.replaceAll(new RegExp(`\\b${label}\\b`, "g"), `${label}_${n}`),
+        source,
+      );
+      const place = n === 0 ? "start=0" : `follows=.s${n - 1}`;
+      return `section .s${n} ${place} vstart=0x1000 align=1\nbits ${bits}\n${own}\n`;
+    });
     const folder = Deno.makeTempDirSync();
     try {
-      for (const { source, bits, bytes } of LISTINGS) {
-        Deno.writeTextFileSync(`${folder}/guest.asm`, `bits ${bits}\norg 0x1000\n${source}\n`);
-        const args = ["-f", "bin", "-o", `${folder}/guest.bin`, `${folder}/guest.asm`];
-        const { success, stderr } = new Deno.Command("nasm", { args }).outputSync();
-        assertEquals([success, new TextDecoder().decode(stderr)], [true, ""], source);
-        assertEquals(Deno.readFileSync(`${folder}/guest.bin`), bytes, source);
-      }
+      Deno.writeTextFileSync(`${folder}/guests.asm`, sections.join(""));
+      const args = ["-f", "bin", "-o", `${folder}/guests.bin`, `${folder}/guests.asm`];
+      const { success, stderr } = new Deno.Command("nasm", { args }).outputSync();
+      assertEquals([success, new TextDecoder().decode(stderr)], [true, ""]);
+      const image = Deno.readFileSync(`${folder}/guests.bin`);
+      let at = 0;
+      for (const { source, bytes } of all) assertEquals(image.subarray(at, at += bytes.length), bytes, source);
+      assertEquals(at, image.length);
     } finally {
       Deno.removeSync(folder, { recursive: true });
     }
+  },
+});
+
+// The last test: what is shared by those before it goes.
+Deno.test({
+  name: "Remote.stop() ends the workers",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  fn: () => {
+    for (const remote of remotes) remote.stop();
   },
 });

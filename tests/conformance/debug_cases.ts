@@ -1,13 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { KVM_EXIT_DEBUG, KVM_EXIT_HLT, KVM_EXIT_SHUTDOWN, KvmDebugGuest } from "../../mod.ts";
+import { STEPS } from "./guests.ts";
 import { type Case, CODE, code, Guest, handle, IF } from "./harness.ts";
-
-const STEPS = code(`
-        40 ; inc ax
-        43 ; inc bx
-        41 ; inc cx
-        f4 ; hlt
-      `);
 
 /** KVM_DEBUG_GUEST, exceptions, crashes. */
 export const DEBUG_CASES: readonly Case[] = [
@@ -79,6 +73,7 @@ export const DEBUG_CASES: readonly Case[] = [
   },
   {
     name: "debugGuest() single step leaves after each instruction, and the guest goes on as ever when disarmed",
+    exit: KVM_EXIT_DEBUG,
     needs: ["debug"],
     run: (kvm) => {
       using guest = new Guest(kvm, STEPS);
@@ -95,6 +90,7 @@ export const DEBUG_CASES: readonly Case[] = [
   },
   {
     name: "debugGuest() single step is hidden from PUSHF",
+    exit: KVM_EXIT_DEBUG,
     needs: ["debug"],
     run: (kvm) => {
       using guest = new Guest(
@@ -113,6 +109,7 @@ export const DEBUG_CASES: readonly Case[] = [
   },
   {
     name: "debugGuest() breakpoint leaves before its instruction",
+    exit: KVM_EXIT_DEBUG,
     needs: ["debug"],
     run: (kvm) => {
       using guest = new Guest(kvm, STEPS);
@@ -126,6 +123,7 @@ export const DEBUG_CASES: readonly Case[] = [
   },
   {
     name: "debugGuest() has four breakpoints; what is not enabled does nothing",
+    exit: KVM_EXIT_DEBUG,
     needs: ["debug"],
     run: (kvm) => {
       const listing = code(`
@@ -151,6 +149,7 @@ export const DEBUG_CASES: readonly Case[] = [
   },
   {
     name: "debugGuest() leaves the guest's own debug registers as they are",
+    exit: KVM_EXIT_DEBUG,
     needs: ["debug"],
     run: (kvm) => {
       using guest = new Guest(
@@ -168,6 +167,7 @@ export const DEBUG_CASES: readonly Case[] = [
   },
   {
     name: "debugGuest() breakpoint counts linear addresses",
+    exit: KVM_EXIT_DEBUG,
     needs: ["debug"],
     run: (kvm) => {
       using guest = new Guest(
@@ -186,6 +186,7 @@ export const DEBUG_CASES: readonly Case[] = [
   },
   {
     name: "debugGuest() single step goes over port I/O",
+    exit: KVM_EXIT_DEBUG,
     needs: ["debug"],
     run: (kvm) => {
       using guest = new Guest(
@@ -257,6 +258,160 @@ export const DEBUG_CASES: readonly Case[] = [
       handle(guest, 0);
       guest.expectOut(0x21, 1, 1);
       assertEquals([...new Uint16Array(guest.vm.read(0xf000 - 6, 2).slice().buffer)], [CODE + 3]);
+    },
+  },
+  {
+    name: "debugGuest() with breakpoints and single step at once leaves for each",
+    exit: KVM_EXIT_DEBUG,
+    needs: ["debug"],
+    run: (kvm) => {
+      using guest = new Guest(kvm, STEPS);
+      const breakpoints = [{ enabled: 1, address: CODE + 2 }];
+      guest.vcpu.debugGuest(new KvmDebugGuest({ enabled: 1, breakpoints, singlestep: 1 }));
+      const seen: bigint[] = [];
+      for (let n = 0; n < 3; n++) {
+        guest.expect(KVM_EXIT_DEBUG);
+        seen.push(guest.regs.rip);
+      }
+      assertEquals(seen.includes(BigInt(CODE + 1)) && seen.includes(BigInt(CODE + 2)), true);
+      guest.vcpu.debugGuest(new KvmDebugGuest());
+      guest.expect(KVM_EXIT_HLT);
+      assertEquals([guest.regs.rax, guest.regs.rbx, guest.regs.rcx], [1n, 1n, 1n]);
+    },
+  },
+  {
+    name: "getRegs() hides TF and RF while debugGuest() steps",
+    exit: KVM_EXIT_DEBUG,
+    needs: ["debug"],
+    run: (kvm) => {
+      using guest = new Guest(kvm, STEPS);
+      guest.vcpu.debugGuest(new KvmDebugGuest({ enabled: 1, singlestep: 1 }));
+      for (let n = 0; n < 3; n++) {
+        assertEquals(guest.regs.rflags & 0x10100n, 0n);
+        guest.expect(KVM_EXIT_DEBUG);
+      }
+      assertEquals(guest.regs.rflags & 0x10100n, 0n);
+    },
+  },
+  {
+    name: "debugGuest() breakpoint in a loop leaves each time it comes by",
+    exit: KVM_EXIT_DEBUG,
+    needs: ["debug"],
+    run: (kvm) => {
+      using guest = new Guest(
+        kvm,
+        code(`
+              ; again:
+        40    ; inc ax
+        43    ; inc bx
+        eb fc ; jmp again
+      `),
+      );
+      const armed = new KvmDebugGuest({ enabled: 1, breakpoints: [{ enabled: 1, address: CODE + 1 }] });
+      for (let n = 1; n < 5; n++) {
+        guest.vcpu.debugGuest(armed);
+        guest.expect(KVM_EXIT_DEBUG);
+        assertEquals([guest.regs.rip, guest.regs.rax], [BigInt(CODE + 1), BigInt(n)]);
+        guest.vcpu.debugGuest(new KvmDebugGuest({ enabled: 1, singlestep: 1 }));
+        guest.expect(KVM_EXIT_DEBUG);
+        assertEquals(guest.regs.rip, BigInt(CODE + 2));
+      }
+    },
+  },
+  {
+    name: "debugGuest() breakpoint set in code that has run hot",
+    exit: KVM_EXIT_DEBUG,
+    needs: ["debug"],
+    run: (kvm) => {
+      using guest = new Guest(
+        kvm,
+        code(`
+                 ; begin:
+        b9 d0 07 ; mov cx, 2000
+                 ; again:
+        40       ; inc ax
+        e2 fd    ; loop again
+        e6 10    ; out 0x10, al
+        eb f6    ; jmp begin
+      `),
+      );
+      guest.expectOut(0x10, 1, 2000 & 0xff);
+      guest.vcpu.debugGuest(new KvmDebugGuest({ enabled: 1, breakpoints: [{ enabled: 1, address: CODE + 4 }] }));
+      guest.expect(KVM_EXIT_DEBUG);
+      assertEquals([guest.regs.rip, guest.regs.rax], [BigInt(CODE + 4), 2001n]);
+      guest.vcpu.debugGuest(new KvmDebugGuest());
+      guest.expectOut(0x10, 1, 4000 & 0xff);
+    },
+  },
+  {
+    name: "debugGuest() single step over REP MOVSB comes to its end",
+    exit: KVM_EXIT_DEBUG,
+    needs: ["debug"],
+    run: (kvm) => {
+      using guest = new Guest(
+        kvm,
+        code(`
+        f3 a4 ; rep movsb
+        f4    ; hlt
+      `),
+        { data: 1, regs: { rcx: 3, rdi: 0x10 } },
+      );
+      guest.vm.write(0x20000, Uint8Array.of(1, 2, 3));
+      guest.vcpu.debugGuest(new KvmDebugGuest({ enabled: 1, singlestep: 1 }));
+      let steps = 0;
+      do {
+        guest.expect(KVM_EXIT_DEBUG);
+        steps++;
+      } while (guest.regs.rip === BigInt(CODE) && steps < 10);
+      assertEquals([guest.regs.rcx, guest.regs.rip], [0n, BigInt(CODE + 2)]);
+      assertEquals([...guest.vm.read(0x20010, 3)], [1, 2, 3]);
+    },
+  },
+  {
+    name: "debugGuest() single step shows each step of a jump",
+    exit: KVM_EXIT_DEBUG,
+    needs: ["debug"],
+    run: (kvm) => {
+      using guest = new Guest(
+        kvm,
+        code(`
+        eb 01    ; jmp over
+        f4       ; hlt
+                 ; over:
+        e8 01 00 ; call there
+        f4       ; hlt
+                 ; there:
+        c3       ; ret
+      `),
+      );
+      guest.vcpu.debugGuest(new KvmDebugGuest({ enabled: 1, singlestep: 1 }));
+      for (const rip of [3, 7, 6]) {
+        guest.expect(KVM_EXIT_DEBUG);
+        assertEquals(guest.regs.rip, BigInt(CODE + rip));
+      }
+    },
+  },
+  {
+    name: "debugGuest() breakpoint in long mode counts 64 bits",
+    exit: KVM_EXIT_DEBUG,
+    needs: ["debug", "long"],
+    run: (kvm) => {
+      using guest = new Guest(
+        kvm,
+        code(
+          `
+        48 ff c0 ; inc rax
+        48 ff c3 ; inc rbx
+        f4       ; hlt
+      `,
+          64,
+        ),
+        { mode: "long" },
+      );
+      const far = { enabled: 1, address: 0x1_0000_1003n };
+      guest.vcpu.debugGuest(new KvmDebugGuest({ enabled: 1, breakpoints: [far, { enabled: 1, address: CODE + 6 }] }));
+      guest.expect(KVM_EXIT_DEBUG);
+      assertEquals([guest.regs.rip, guest.regs.rbx], [BigInt(CODE + 6), 1n]);
     },
   },
 ];

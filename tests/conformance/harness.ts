@@ -6,9 +6,9 @@
 
 import { assertEquals, assertThrows } from "@std/assert";
 import {
-  type BackendName,
   type ErrnoName,
   type Kvm,
+  KVM_EXIT_HLT,
   KVM_EXIT_IO,
   KVM_EXIT_IO_IN,
   KVM_EXIT_IO_OUT,
@@ -35,7 +35,13 @@ export type Need =
   | "fpu"
   | "late-rip"
   | "vector-limit"
-  | "prompt";
+  | "prompt"
+  | "budget"
+  | "user64"
+  | "checked-late"
+  | "completes-first"
+  | "own-leaves"
+  | "far-leaves";
 
 /** One case of the suite. */
 export interface Case {
@@ -43,8 +49,8 @@ export interface Case {
   readonly name: string;
   /** What the backend must be able to do. */
   readonly needs?: readonly Need[];
-  /** Where it is specified for one backend only. */
-  readonly only?: BackendName;
+  /** The exit that it is about, where its name does not tell. */
+  readonly exit?: KvmExitReason;
   /** Throws where the backend is wrong. */
   readonly run: (kvm: Kvm) => void;
 }
@@ -177,6 +183,11 @@ export class Guest implements Disposable {
       );
     }
     return exit as Extract<VcpuExit, { reason: R }>;
+  }
+
+  /** Runs, and expects HLT. */
+  expectHlt(): void {
+    this.expect(KVM_EXIT_HLT);
   }
 
   /** Puts the guest back to the start of its code, with other registers changed as given: this also ends HLT. */

@@ -1,33 +1,13 @@
 import { assertEquals } from "@std/assert";
 import { KVM_EXIT_HLT, KVM_EXIT_INTR, KVM_EXIT_IO, KVM_EXIT_IRQ_WINDOW_OPEN, KVM_EXIT_MMIO } from "../../mod.ts";
+import { HLT, STEPS, STI_HLT, STI_SPIN } from "./guests.ts";
 import { type Case, CODE, code, Guest, handle, HANDLER, IF, refuses } from "./harness.ts";
-
-const HLT = code(`
-        f4    ; hlt
-        eb fd ; jmp $-1
-      `);
-const STI_HLT = code(`
-        fb    ; sti
-        90    ; nop
-        f4    ; hlt
-        eb fd ; jmp $-1
-      `);
-const STI_SPIN = code(`
-        fb    ; sti
-        90    ; nop
-        eb fe ; jmp $
-      `);
-const STEPS = code(`
-        40 ; inc ax
-        43 ; inc bx
-        41 ; inc cx
-        f4 ; hlt
-      `);
 
 /** KVM_INTERRUPT, the interrupt window, the interrupt_bitmap. */
 export const INTERRUPT_CASES: readonly Case[] = [
   {
     name: "run() HLT with interrupts on and none queued",
+    exit: KVM_EXIT_HLT,
     run: (kvm) => {
       using guest = new Guest(kvm, HLT, { regs: { rflags: IF } });
       guest.expect(KVM_EXIT_HLT);
@@ -44,6 +24,7 @@ export const INTERRUPT_CASES: readonly Case[] = [
   },
   {
     name: "interrupt() wakes from HLT and returns behind it",
+    exit: KVM_EXIT_HLT,
     needs: ["interrupts"],
     run: (kvm) => {
       using guest = new Guest(kvm, HLT, { regs: { rflags: IF, rax: 5 } });
@@ -112,7 +93,7 @@ export const INTERRUPT_CASES: readonly Case[] = [
   },
   {
     name: "interrupt() waits for the instruction behind MOV SS",
-    only: "soft",
+    needs: ["budget"],
     run: (kvm) => {
       using guest = new Guest(
         kvm,
@@ -194,6 +175,7 @@ export const INTERRUPT_CASES: readonly Case[] = [
   },
   {
     name: "run() with request_interrupt_window leaves when the guest sets IF",
+    exit: KVM_EXIT_IRQ_WINDOW_OPEN,
     needs: ["prompt", "interrupts"],
     run: (kvm) => {
       using guest = new Guest(kvm, STI_HLT);
@@ -208,6 +190,7 @@ export const INTERRUPT_CASES: readonly Case[] = [
   },
   {
     name: "run() with request_interrupt_window leaves before the first instruction when IF is set",
+    exit: KVM_EXIT_IRQ_WINDOW_OPEN,
     needs: ["prompt"],
     run: (kvm) => {
       using guest = new Guest(kvm, STEPS, { regs: { rflags: IF } });
@@ -218,6 +201,7 @@ export const INTERRUPT_CASES: readonly Case[] = [
   },
   {
     name: "run() with request_interrupt_window halts while IF is clear",
+    exit: KVM_EXIT_HLT,
     run: (kvm) => {
       using guest = new Guest(kvm, HLT);
       guest.vcpu.kvmRun.request_interrupt_window = 1;
@@ -226,6 +210,7 @@ export const INTERRUPT_CASES: readonly Case[] = [
   },
   {
     name: "run() with request_interrupt_window takes a queued interrupt first",
+    exit: KVM_EXIT_IRQ_WINDOW_OPEN,
     needs: ["interrupts"],
     run: (kvm) => {
       using guest = new Guest(kvm, STI_SPIN);
@@ -238,6 +223,7 @@ export const INTERRUPT_CASES: readonly Case[] = [
   },
   {
     name: "run() window, interrupt, window: how a board injects",
+    exit: KVM_EXIT_IRQ_WINDOW_OPEN,
     needs: ["interrupts"],
     run: (kvm) => {
       using guest = new Guest(

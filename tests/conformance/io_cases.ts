@@ -1,13 +1,7 @@
-import { assert, assertEquals } from "@std/assert";
-import {
-  KVM_EXIT_HLT,
-  KVM_EXIT_IO,
-  KVM_EXIT_IO_IN,
-  KVM_EXIT_IO_OUT,
-  type KvmRegs,
-  type StructInit,
-} from "../../mod.ts";
-import { type Case, CODE, code, DATA, Guest, PAGE } from "./harness.ts";
+import { assertEquals } from "@std/assert";
+import { KVM_EXIT_HLT, KVM_EXIT_IO, KVM_EXIT_SHUTDOWN } from "../../mod.ts";
+import { change, OUT_64, userGuest, userMode } from "./guests.ts";
+import { type Case, CODE, code, Guest } from "./harness.ts";
 
 /** A guest that reads a port once: how `answer` arrives in RAX. */
 function input(listing: ReturnType<typeof code>, size: number, answer: readonly number[], rax: bigint): Case["run"] {
@@ -29,49 +23,7 @@ function output(listing: ReturnType<typeof code>, size: number, value: number): 
   };
 }
 
-/** Runs a string instruction to HLT; gives all items that went out, or hands in `feed` in order. */
-function string(guest: Guest, direction: number, size: number, feed: readonly number[] = []): number[] {
-  const seen: number[] = [];
-  for (let exit = guest.run(); exit.reason !== KVM_EXIT_HLT; exit = guest.run()) {
-    assertEquals(exit.reason as number, KVM_EXIT_IO);
-    if (exit.reason !== KVM_EXIT_IO) break;
-    assertEquals([exit.direction as number, exit.size, exit.port], [direction, size, 0x3f8]);
-    assert(exit.count >= 1 && exit.count * size <= PAGE);
-    assertEquals(exit.data.length, exit.count * size);
-    if (direction === KVM_EXIT_IO_IN) exit.data.set(feed.slice(seen.length, seen.length + exit.data.length));
-    seen.push(...exit.data);
-  }
-  return seen;
-}
-
-const REP_OUTSB = code(`
-        f3 6e ; rep outsb
-        f4    ; hlt
-      `);
-const REP_OUTSW = code(`
-        f3 6f ; rep outsw
-        f4    ; hlt
-      `);
-const REP_INSB = code(`
-        f3 6c ; rep insb
-        f4    ; hlt
-      `);
-const REP_INSD = code(`
-        f3 66 6d ; rep insd
-        f4       ; hlt
-      `);
-/** RFLAGS with the direction flag. */
-const BACKWARD = 0x402n;
-
-function repRegs(regs: StructInit<KvmRegs>): { regs: StructInit<KvmRegs>; data: number } {
-  return { regs: { rdx: 0x3f8, ...regs }, data: 4 };
-}
-
-function bytes(length: number): Uint8Array {
-  return Uint8Array.from({ length }, (_, n) => n * 3 + 1);
-}
-
-/** Port input and output. */
+/** IN and OUT. */
 export const IO_CASES: readonly Case[] = [
   {
     name: "run() OUT imm8, AL",
@@ -290,151 +242,91 @@ export const IO_CASES: readonly Case[] = [
     },
   },
   {
-    name: "run() OUTSB writes one item and moves SI",
+    name: "run() OUT and IN in flat protected mode",
     run: (kvm) => {
       using guest = new Guest(
         kvm,
-        code(`
-        6e ; outsb
-        f4 ; hlt
-      `),
-        repRegs({ rsi: 5 }),
-      );
-      guest.vm.write(DATA + 5, Uint8Array.of(0x77));
-      assertEquals(string(guest, KVM_EXIT_IO_OUT, 1), [0x77]);
-      assertEquals(guest.regs.rsi, 6n);
-    },
-  },
-  {
-    name: "run() OUTSD writes one item of 4 bytes",
-    run: (kvm) => {
-      using guest = new Guest(
-        kvm,
-        code(`
-        66 6f ; outsd
+        code(
+          `
+        ef    ; out dx, eax
+        66 ed ; in ax, dx
+        e4 60 ; in al, 0x60
         f4    ; hlt
-      `),
-        repRegs({ rsi: 8 }),
+      `,
+          32,
+        ),
+        { mode: "protected", regs: { rax: 0x11223344n, rdx: 0x3f8 } },
       );
-      guest.vm.write(DATA + 8, Uint8Array.of(1, 2, 3, 4));
-      assertEquals(string(guest, KVM_EXIT_IO_OUT, 4), [1, 2, 3, 4]);
-      assertEquals(guest.regs.rsi, 12n);
+      guest.expectOut(0x3f8, 4, 0x11223344);
+      guest.expectIn(0x3f8, 2, [0x66, 0x55]);
+      guest.expectIn(0x60, 1, [0x77]);
+      guest.expect(KVM_EXIT_HLT);
+      assertEquals(guest.regs.rax, 0x11225577n);
     },
   },
   {
-    name: "run() INSB reads one item and moves DI",
+    name: "run() OUT and IN in long mode",
+    needs: ["long"],
+    run: (kvm) => {
+      using guest = new Guest(
+        kvm,
+        code(
+          `
+        66 ef ; out dx, ax
+        ed    ; in eax, dx
+        f4    ; hlt
+      `,
+          64,
+        ),
+        { mode: "long", regs: { rax: 0x8877665544332211n, rdx: 0x1_0000_03f8n } },
+      );
+      guest.expectOut(0x3f8, 2, 0x2211);
+      guest.expectIn(0x3f8, 4, [1, 0, 0, 0x80]);
+      guest.expect(KVM_EXIT_HLT);
+      assertEquals(guest.regs.rax, 0x80000001n);
+    },
+  },
+  {
+    name: "run() OUT in user mode with IOPL 3",
+    needs: ["user64"],
+    run: (kvm) => {
+      using guest = userGuest(kvm, OUT_64, { regs: { rax: 0x42 } });
+      guest.expectOut(0x10, 1, 0x42);
+    },
+  },
+  {
+    name: "run() OUT in user mode with IOPL 0 is a fault: without an IDT it is KVM_EXIT_SHUTDOWN",
+    needs: ["user64"],
+    run: (kvm) => {
+      using guest = new Guest(kvm, OUT_64, { mode: "long" });
+      userMode(guest, false);
+      change(guest, ({ idt, tr }) => {
+        idt.limit = 0;
+        tr.limit = 0x40;
+      });
+      guest.expect(KVM_EXIT_SHUTDOWN);
+    },
+  },
+  {
+    name: "run() 2000 exits in a row keep count",
     run: (kvm) => {
       using guest = new Guest(
         kvm,
         code(`
-        6c ; insb
-        f4 ; hlt
+              ; again:
+        40    ; inc ax
+        e7 10 ; out 0x10, ax
+        e5 12 ; in ax, 0x12
+        eb f9 ; jmp again
       `),
-        repRegs({ rdi: 5 }),
       );
-      string(guest, KVM_EXIT_IO_IN, 1, [0x55]);
-      assertEquals([guest.vm.read(DATA + 5, 1)[0], guest.regs.rdi], [0x55, 6n]);
-    },
-  },
-  {
-    name: "run() INSW reads one item of 2 bytes, backward too",
-    run: (kvm) => {
-      using guest = new Guest(
-        kvm,
-        code(`
-        6d ; insw
-        f4 ; hlt
-      `),
-        repRegs({ rdi: 6, rflags: BACKWARD }),
-      );
-      string(guest, KVM_EXIT_IO_IN, 2, [1, 2]);
-      assertEquals([[...guest.vm.read(DATA + 6, 2)], guest.regs.rdi], [[1, 2], 4n]);
-    },
-  },
-  {
-    name: "run() REP OUTSB gives all bytes in order",
-    run: (kvm) => {
-      using guest = new Guest(kvm, REP_OUTSB, repRegs({ rcx: 100, rsi: 16 }));
-      guest.vm.write(DATA + 16, bytes(100));
-      assertEquals(string(guest, KVM_EXIT_IO_OUT, 1), [...bytes(100)]);
-      assertEquals([guest.regs.rcx, guest.regs.rsi, guest.regs.rip], [0n, 116n, BigInt(CODE) + 3n]);
-    },
-  },
-  {
-    name: "run() REP OUTSW gives items across a page",
-    run: (kvm) => {
-      using guest = new Guest(kvm, REP_OUTSW, repRegs({ rcx: 2500, rsi: 1001 }));
-      guest.vm.write(DATA + 1001, bytes(5000));
-      assertEquals(string(guest, KVM_EXIT_IO_OUT, 2), [...bytes(5000)]);
-      assertEquals([guest.regs.rcx, guest.regs.rsi], [0n, 6001n]);
-    },
-  },
-  {
-    name: "run() REP OUTSB backward gives the bytes from the last to the first",
-    run: (kvm) => {
-      using guest = new Guest(kvm, REP_OUTSB, repRegs({ rcx: 20, rsi: 29, rflags: BACKWARD }));
-      guest.vm.write(DATA + 10, bytes(20));
-      assertEquals(string(guest, KVM_EXIT_IO_OUT, 1), [...bytes(20)].reverse());
-      assertEquals([guest.regs.rcx, guest.regs.rsi], [0n, 9n]);
-    },
-  },
-  {
-    name: "run() REP OUTSW backward keeps the order inside an item",
-    run: (kvm) => {
-      using guest = new Guest(kvm, REP_OUTSW, repRegs({ rcx: 2, rsi: 12, rflags: BACKWARD }));
-      guest.vm.write(DATA + 10, Uint8Array.of(1, 2, 3, 4));
-      assertEquals(string(guest, KVM_EXIT_IO_OUT, 2), [3, 4, 1, 2]);
-    },
-  },
-  {
-    name: "run() REP INSB stores all bytes in order",
-    run: (kvm) => {
-      using guest = new Guest(kvm, REP_INSB, repRegs({ rcx: 100, rdi: 16 }));
-      string(guest, KVM_EXIT_IO_IN, 1, [...bytes(100)]);
-      assertEquals(guest.vm.read(DATA + 16, 100), bytes(100));
-      assertEquals([guest.regs.rcx, guest.regs.rdi, guest.regs.rip], [0n, 116n, BigInt(CODE) + 3n]);
-    },
-  },
-  {
-    name: "run() REP INSD stores items across a page",
-    run: (kvm) => {
-      using guest = new Guest(kvm, REP_INSD, repRegs({ rcx: 1500, rdi: 4090 }));
-      string(guest, KVM_EXIT_IO_IN, 4, [...bytes(6000)]);
-      assertEquals(guest.vm.read(DATA + 4090, 6000), bytes(6000));
-      assertEquals([guest.regs.rcx, guest.regs.rdi], [0n, 10090n]);
-    },
-  },
-  {
-    name: "run() REP INSB backward stores from the last to the first",
-    run: (kvm) => {
-      using guest = new Guest(kvm, REP_INSB, repRegs({ rcx: 20, rdi: 29, rflags: BACKWARD }));
-      string(guest, KVM_EXIT_IO_IN, 1, [...bytes(20)]);
-      assertEquals([...guest.vm.read(DATA + 10, 20)], [...bytes(20)].reverse());
-      assertEquals([guest.regs.rcx, guest.regs.rdi], [0n, 9n]);
-    },
-  },
-  {
-    name: "run() REP OUTSB and REP INSB with CX = 0 do nothing",
-    run: (kvm) => {
-      for (const listing of [REP_OUTSB, REP_INSB]) {
-        using guest = new Guest(kvm, listing, repRegs({ rcx: 0x10000, rsi: 3, rdi: 4 }));
-        guest.expect(KVM_EXIT_HLT);
-        assertEquals([guest.regs.rcx, guest.regs.rsi, guest.regs.rdi], [0x10000n, 3n, 4n]);
+      for (let n = 0; n < 1000; n++) {
+        const out = guest.expect(KVM_EXIT_IO);
+        assertEquals(out.data[0] | out.data[1] << 8, n + 1);
+        const input = guest.expect(KVM_EXIT_IO);
+        input.data[0] = n + 1;
+        input.data[1] = n + 1 >> 8;
       }
-    },
-  },
-  {
-    name: "run() OUTSB takes a segment override",
-    run: (kvm) => {
-      using guest = new Guest(
-        kvm,
-        code(`
-        2e 6e ; cs outsb
-        f4    ; hlt
-      `),
-        repRegs({ rsi: CODE }),
-      );
-      assertEquals(string(guest, KVM_EXIT_IO_OUT, 1), [0x2e]);
     },
   },
 ];

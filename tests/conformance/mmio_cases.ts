@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { KVM_EXIT_HLT, KVM_EXIT_MMIO } from "../../mod.ts";
+import { LOAD_DWORD, userGuest } from "./guests.ts";
 import { type Case, CODE, code, DATA, Guest, LOW_MEMORY, PAGE } from "./harness.ts";
 
 /** Expects a write of `bytes` at `address`. */
@@ -16,10 +17,6 @@ function expectRead(guest: Guest, address: number, answer: readonly number[]): v
   exit.data.set(answer);
 }
 
-const LOAD_DWORD = code(`
-        66 8b 07 ; mov eax, [bx]
-        f4       ; hlt
-      `);
 const STORE_DWORD = code(`
         66 89 07 ; mov [bx], eax
         f4       ; hlt
@@ -348,23 +345,6 @@ export const MMIO_CASES: readonly Case[] = [
     },
   },
   {
-    name: "run() two vCPUs with MMIO pending at once complete each its own",
-    run: (kvm) => {
-      using guest = new Guest(kvm, LOAD_DWORD);
-      const other = guest.vm.createVcpu(1);
-      other.setSregs(guest.vcpu.getSregs());
-      other.setRegs(guest.regs);
-      const first = guest.expect(KVM_EXIT_MMIO);
-      const second = other.run();
-      if (second.reason !== KVM_EXIT_MMIO) throw new Error(`unexpected exit ${second.reason}`);
-      first.data.set([1, 0, 0, 0]);
-      second.data.set([2, 0, 0, 0]);
-      guest.expect(KVM_EXIT_HLT);
-      assertEquals(other.run().reason as number, KVM_EXIT_HLT);
-      assertEquals([guest.regs.rax, other.getRegs().rax], [1n, 2n]);
-    },
-  },
-  {
     name: "run() MMIO in flat protected mode",
     run: (kvm) => {
       const listing = code(
@@ -400,6 +380,90 @@ export const MMIO_CASES: readonly Case[] = [
       expectRead(guest, LOW_MEMORY, [0xa5]);
       guest.expect(KVM_EXIT_HLT);
       assertEquals(guest.regs.rax, 0xa55an);
+    },
+  },
+  {
+    name: "run() 8-byte MMIO in long mode is one exit",
+    needs: ["long"],
+    run: (kvm) => {
+      using guest = new Guest(
+        kvm,
+        code(
+          `
+        48 8b 03    ; mov rax, [rbx]
+        48 89 43 08 ; mov [rbx+8], rax
+        f4          ; hlt
+      `,
+          64,
+        ),
+        { mode: "long", regs: { rbx: 0x20000000 } },
+      );
+      expectRead(guest, 0x20000000, [1, 2, 3, 4, 5, 6, 7, 8]);
+      expectWrite(guest, 0x20000008, [1, 2, 3, 4, 5, 6, 7, 8]);
+      guest.expect(KVM_EXIT_HLT);
+      assertEquals(guest.regs.rax, 0x0807060504030201n);
+    },
+  },
+  {
+    name: "run() 8-byte MMIO across a page is two exits",
+    needs: ["long"],
+    run: (kvm) => {
+      using guest = new Guest(
+        kvm,
+        code(
+          `
+        48 8b 03 ; mov rax, [rbx]
+        f4       ; hlt
+      `,
+          64,
+        ),
+        { mode: "long", regs: { rbx: 0x20000ffb } },
+      );
+      expectRead(guest, 0x20000ffb, [1, 2, 3, 4, 5]);
+      expectRead(guest, 0x20001000, [6, 7, 8]);
+      guest.expect(KVM_EXIT_HLT);
+      assertEquals(guest.regs.rax, 0x0807060504030201n);
+    },
+  },
+  {
+    name: "run() MMIO in user mode",
+    needs: ["user64"],
+    run: (kvm) => {
+      using guest = userGuest(
+        kvm,
+        code(
+          `
+        8a 03 ; mov al, [rbx]
+        e6 10 ; out 0x10, al
+        90    ; nop
+      `,
+          64,
+        ),
+        { regs: { rbx: 0x20000000 } },
+      );
+      expectRead(guest, 0x20000000, [0x6d]);
+      guest.expectOut(0x10, 1, 0x6d);
+    },
+  },
+  {
+    name: "run() MMIO write shows data of its length and no more",
+    run: (kvm) => {
+      using guest = new Guest(kvm, STORE_DWORD, { regs: { rax: 0xaabbccdd } });
+      const exit = guest.expect(KVM_EXIT_MMIO);
+      assertEquals([exit.len, exit.data.length], [4, 4]);
+      assertEquals([guest.vcpu.kvmRun.mmio.len, guest.vcpu.kvmRun.mmio.is_write], [4, 1]);
+    },
+  },
+  {
+    name: "run() MMIO read whose answer is the next run's registers: data is taken when it runs on",
+    run: (kvm) => {
+      using guest = new Guest(kvm, LOAD_DWORD);
+      const exit = guest.expect(KVM_EXIT_MMIO);
+      exit.data.set([1, 1, 1, 1]);
+      assertEquals(guest.regs.rax, 0n);
+      exit.data.set([2, 2, 2, 2]);
+      guest.expect(KVM_EXIT_HLT);
+      assertEquals(guest.regs.rax, 0x02020202n);
     },
   },
 ];

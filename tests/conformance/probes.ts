@@ -12,15 +12,12 @@ import {
   KVM_EXIT_IO,
   KVM_EXIT_IRQ_WINDOW_OPEN,
   KVM_EXIT_SHUTDOWN,
+  KvmCpuid,
   KvmDebugGuest,
 } from "../../mod.ts";
+import { OUT_64, STI_SPIN, userGuest } from "./guests.ts";
 import { CODE, code, flatProtected, Guest, handle, type Need } from "./harness.ts";
 
-const STI_SPIN = code(`
-        fb    ; sti
-        90    ; nop
-        eb fe ; jmp $
-      `);
 const STI_HLT = code(`
         fb ; sti
         90 ; nop
@@ -56,6 +53,20 @@ const OUT = code(`
         e6 21 ; out 0x21, al
         f4    ; hlt
       `);
+
+const CPUID = code(`
+        0f a2 ; cpuid
+        f4    ; hlt
+      `);
+
+/** Whether a leaf above the highest, 6, is answered with just that. */
+function answersLeaf(kvm: Kvm, leaf: number): boolean {
+  using guest = new Guest(kvm, CPUID, { regs: { rax: leaf } });
+  guest.vcpu.setCpuid(new KvmCpuid([{ function: 0, eax: 0 }, { function: 6, eax: 0x6789 }]));
+  guest.run();
+  const { rax, rbx } = guest.regs;
+  return rax === 0x6789n && rbx === 0n;
+}
 
 /** For each need, why it is not to be had, or null. */
 const PROBES: Readonly<Record<Need, (kvm: Kvm) => string | null>> = {
@@ -106,6 +117,18 @@ const PROBES: Readonly<Record<Need, (kvm: Kvm) => string | null>> = {
   fpu: (kvm) => {
     using guest = new Guest(kvm, FLD1);
     return guest.run().reason === KVM_EXIT_HLT ? null : "it cannot run x87 instructions in ring 0";
+  },
+  // Not to be tried: it is how the call is made.
+  budget: () => "a run cannot be bounded by a number of instructions",
+  // The kernel does; the software engine's limit is in executors.ts.
+  "completes-first": () => null,
+  "own-leaves": (kvm) => answersLeaf(kvm, 7) ? null : "the kernel adds features to CPUID leaves",
+  "far-leaves": (kvm) => answersLeaf(kvm, 0x100) ? null : "the kernel answers CPUID leaves beyond 0x1f its own way",
+  // What becomes of such a state differs from processor to processor, and some never come back.
+  "checked-late": () => "the kernel leaves it to the processor to find out",
+  user64: (kvm) => {
+    using guest = userGuest(kvm, OUT_64);
+    return guest.run().reason === KVM_EXIT_IO ? null : "it cannot run user mode in long mode";
   },
   "late-rip": (kvm) => {
     using guest = new Guest(kvm, OUT);

@@ -1,29 +1,13 @@
 import { assertEquals } from "@std/assert";
-import { KVM_EXIT_FAIL_ENTRY, KVM_EXIT_HLT, KVM_EXIT_HYPERCALL, KVM_EXIT_INTR, KvmSignalMask } from "../../mod.ts";
-import { type Case, CODE, code, Guest, refuses } from "./harness.ts";
+import { KVM_EXIT_HLT, KVM_EXIT_SHUTDOWN, KVM_EXIT_UNKNOWN } from "../../mod.ts";
+import { change, ELSEWHERE, HLT, HLT_64, segmentAt, STEPS, UD2_64, userGuest } from "./guests.ts";
+import { type Case, CODE, code, DATA, Guest, PAGE, region } from "./harness.ts";
 
-const HLT = code(`
-        f4    ; hlt
-        eb fd ; jmp $-1
-      `);
-const SPIN = code(`
-        eb fe ; jmp $
-      `);
-const COUNT = code(`
-        40    ; inc ax
-        eb fd ; jmp $-1
-      `);
-const STEPS = code(`
-        40 ; inc ax
-        43 ; inc bx
-        41 ; inc cx
-        f4 ; hlt
-      `);
-
-/** KVM_RUN: halting, signals, hypercalls, impossible states, what kvm_run tells. */
+/** KVM_RUN: halting, and ends that nobody wants. */
 export const RUN_CASES: readonly Case[] = [
   {
     name: "run() HLT leaves RIP behind it; again, it still halts",
+    exit: KVM_EXIT_HLT,
     run: (kvm) => {
       using guest = new Guest(
         kvm,
@@ -41,6 +25,7 @@ export const RUN_CASES: readonly Case[] = [
   },
   {
     name: "setRegs() to another RIP ends HLT, to the same one it does not",
+    exit: KVM_EXIT_HLT,
     run: (kvm) => {
       using guest = new Guest(
         kvm,
@@ -61,15 +46,6 @@ export const RUN_CASES: readonly Case[] = [
     },
   },
   {
-    name: "run() tells apic_base and cr8 at each exit",
-    run: (kvm) => {
-      using guest = new Guest(kvm, HLT);
-      guest.expect(KVM_EXIT_HLT);
-      const { kvmRun } = guest.vcpu;
-      assertEquals([kvmRun.apic_base, kvmRun.cr8], [guest.vcpu.getSregs().apic_base, guest.vcpu.getSregs().cr8]);
-    },
-  },
-  {
     name: "run() executes on from where registers are set",
     run: (kvm) => {
       using guest = new Guest(kvm, STEPS);
@@ -81,125 +57,73 @@ export const RUN_CASES: readonly Case[] = [
     },
   },
   {
-    name: "run() ends with KVM_EXIT_INTR for a pending signal that the mask lets through",
+    name: "run() of code where there is no memory is KVM_EXIT_UNKNOWN, never silent",
     run: (kvm) => {
-      using guest = new Guest(kvm, SPIN);
-      guest.vcpu.setSignalMask(new KvmSignalMask(0n));
-      guest.vcpu.signal(10);
-      guest.expect(KVM_EXIT_INTR);
-      assertEquals(guest.vcpu.kvmRun.exit_reason, KVM_EXIT_INTR);
+      using guest = new Guest(kvm, HLT);
+      guest.restart({ rip: 0xfff0 });
+      change(guest, (sregs) => segmentAt(sregs, "cs", 0xa0000));
+      const exit = guest.expect(KVM_EXIT_UNKNOWN);
+      assertEquals(exit.hardware_exit_reason > 10n, true);
     },
   },
   {
-    name: "run() goes on after KVM_EXIT_INTR",
+    name: "run() of code that runs into the end of memory is KVM_EXIT_UNKNOWN at the first byte beyond",
     run: (kvm) => {
-      using guest = new Guest(kvm, STEPS);
-      guest.vcpu.setSignalMask(new KvmSignalMask(0n));
-      guest.vcpu.signal(12);
-      guest.expect(KVM_EXIT_INTR);
+      using guest = new Guest(kvm, HLT, { data: 1 });
+      guest.vm.memory(DATA, PAGE).fill(0x90); // nop
+      change(guest, (sregs) => segmentAt(sregs, "cs", DATA));
+      guest.restart({ rip: PAGE - 3 });
+      guest.expect(KVM_EXIT_UNKNOWN);
+      assertEquals(guest.regs.rip, BigInt(PAGE));
+    },
+  },
+  {
+    name: "run() goes on after KVM_EXIT_UNKNOWN when the host has put memory there",
+    run: (kvm) => {
+      using guest = new Guest(kvm, HLT);
+      change(guest, (sregs) => segmentAt(sregs, "cs", ELSEWHERE));
+      guest.restart({ rip: 0 });
+      guest.expect(KVM_EXIT_UNKNOWN);
+      region(guest.vm, 1, ELSEWHERE, PAGE);
+      guest.vm.write(ELSEWHERE, STEPS.bytes);
       guest.expect(KVM_EXIT_HLT);
       assertEquals(guest.regs.rcx, 1n);
     },
   },
   {
-    name: "run() does not end for a signal that the mask blocks",
-    run: (kvm) => {
-      using guest = new Guest(kvm, STEPS);
-      guest.vcpu.setSignalMask(new KvmSignalMask(1n << 9n));
-      guest.vcpu.signal(10);
-      guest.expect(KVM_EXIT_HLT);
-    },
-  },
-  {
-    name: "setSignalMask() gives EINVAL unless len is 8",
+    name: "run() gives one exit object for each reason, again and again",
     run: (kvm) => {
       using guest = new Guest(kvm, HLT);
-      const mask = new KvmSignalMask(0n);
-      for (const len of [0, 4, 16]) {
-        mask.len = len;
-        refuses("EINVAL", () => guest.vcpu.setSignalMask(mask));
-      }
-      guest.vcpu.setSignalMask(null);
-      guest.expect(KVM_EXIT_HLT);
+      const first = guest.run();
+      assertEquals(guest.run() === first, true);
+      assertEquals([first.reason as number, guest.vcpu.kvmRun.exit_reason], [KVM_EXIT_HLT, KVM_EXIT_HLT]);
     },
   },
   {
-    name: "run() with maxInstructions ends with KVM_EXIT_INTR after so many",
-    only: "soft",
+    name: "run() of HLT in long mode leaves RIP behind it",
+    exit: KVM_EXIT_HLT,
+    needs: ["long"],
     run: (kvm) => {
-      using guest = new Guest(kvm, COUNT);
-      for (const count of [1, 2, 3, 10, 1000]) {
-        const { regs } = guest;
-        regs.rax = 0n;
-        regs.rip = BigInt(CODE);
-        guest.vcpu.setRegs(regs);
-        assertEquals(guest.vcpu.run({ maxInstructions: count }).reason as number, KVM_EXIT_INTR);
-        assertEquals(guest.regs.rax, BigInt((count + 1) >> 1));
-      }
+      using guest = new Guest(kvm, HLT_64, { mode: "long" });
+      guest.expect(KVM_EXIT_HLT);
+      guest.expect(KVM_EXIT_HLT);
+      assertEquals(guest.regs.rip, BigInt(CODE + 1));
     },
   },
   {
-    name: "run() with an impossible state is KVM_EXIT_FAIL_ENTRY",
-    only: "soft",
+    name: "run() triple fault in long mode is KVM_EXIT_SHUTDOWN",
+    needs: ["long", "user64"],
     run: (kvm) => {
-      using guest = new Guest(kvm, HLT);
-      const good = guest.vcpu.getSregs();
-      const bad = guest.vcpu.getSregs();
-      bad.cr0 = 0x80000010n; // PG without PE
-      guest.vcpu.setSregs(bad);
-      guest.expect(KVM_EXIT_FAIL_ENTRY);
-      guest.vcpu.setSregs(good);
-      guest.expect(KVM_EXIT_HLT);
+      using guest = new Guest(kvm, UD2_64, { mode: "long", sregs: ({ idt }) => idt.limit = 0 });
+      guest.expect(KVM_EXIT_SHUTDOWN);
     },
   },
   {
-    name: "run() VMCALL is KVM_EXIT_HYPERCALL, and ret goes to RAX",
-    needs: ["hypercall"],
+    name: "run() HLT in user mode is a fault, not KVM_EXIT_HLT: without an IDT it is KVM_EXIT_SHUTDOWN",
+    needs: ["user64"],
     run: (kvm) => {
-      using guest = new Guest(
-        kvm,
-        code(
-          `
-        0f 01 c1 ; vmcall
-        f4       ; hlt
-      `,
-          32,
-        ),
-        {
-          mode: "protected",
-          regs: { rax: 1, rbx: 0x99, rcx: 2, rdx: 3, rsi: 4, rdi: 5, rbp: 6 },
-        },
-      );
-      const exit = guest.expect(KVM_EXIT_HYPERCALL);
-      assertEquals([exit.longmode, [...exit.args]], [false, [1n, 2n, 3n, 4n, 5n, 6n]]);
-      exit.ret = 0x1234n;
-      guest.expect(KVM_EXIT_HLT);
-      assertEquals([guest.regs.rax, guest.regs.rip], [0x1234n, BigInt(CODE + 4)]);
-    },
-  },
-  {
-    name: "run() VMMCALL in long mode is KVM_EXIT_HYPERCALL",
-    needs: ["hypercall", "long"],
-    run: (kvm) => {
-      using guest = new Guest(
-        kvm,
-        code(
-          `
-        0f 01 d9 ; vmmcall
-        f4       ; hlt
-      `,
-          64,
-        ),
-        {
-          mode: "long",
-          regs: { rax: 0x99, rdi: 1, rsi: 2, rdx: 3, rcx: 4, r8: 5, r9: 6 },
-        },
-      );
-      const exit = guest.expect(KVM_EXIT_HYPERCALL);
-      assertEquals([exit.longmode, [...exit.args]], [true, [1n, 2n, 3n, 4n, 5n, 6n]]);
-      exit.ret = 0xffffffffffffffffn;
-      guest.expect(KVM_EXIT_HLT);
-      assertEquals(guest.regs.rax, 0xffffffffffffffffn);
+      using guest = userGuest(kvm, HLT_64, { sregs: ({ idt }) => idt.limit = 0 });
+      guest.expect(KVM_EXIT_SHUTDOWN);
     },
   },
 ];
