@@ -4,7 +4,7 @@
  * @module
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert } from "@std/assert";
 import type { SoftVcpu } from "../core/engine/cpu.ts";
 import { createSoftBackend, type SoftVm } from "../core/engine/soft.ts";
 import { KvmRegs, KvmSregs } from "../mod.ts";
