@@ -138,6 +138,8 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
   #pioAt = -1;
   #pioRip = 0;
   #pioCount = 0;
+  /** Bytes of the instruction if it is IN or OUT; 0 for INS and OUTS. */
+  #pioLength = 0;
 
   #cpuid: CpuidEntry[];
   #debugStep = false;
@@ -549,6 +551,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     this.#exit = -1;
     this.#held = 0;
     if (this.watch !== null) this.watch.hit = this.watch.replay = false;
+    const completed = this.#pio === 1 && maxInstructions > 0 && this.#completePort();
     this.#completing = this.completeMmio() || this.#pio === 1;
     if (this.#pio === 1) this.#pio = 2;
     this.#completeHypercall();
@@ -562,7 +565,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
       this.exit(EXIT_FAIL_ENTRY);
       v.setBigUint64(32, BigInt(bad), true);
     } else {
-      let left = maxInstructions;
+      let left = completed ? maxInstructions - 1 : maxInstructions;
       while (this.#exit < 0) {
         const slice = Math.min(left, SLICE);
         this.#leaveSlice(slice);
@@ -581,6 +584,29 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     return this.#exit === EXIT_INTR ? -EINTR : 0;
   }
 
+  /**
+   * Completes the IN or OUT that the host program has answered, unless that is more than to go on behind it.
+   * @returns whether that is done.
+   */
+  #completePort(): boolean {
+    if (this.#pioLength === 0 || this.#watched() || this.watch !== null) return false;
+    if (this.#pioAt !== this.instructions() || this.#pioRip !== this.u32[S.RIP >> 2]) return false;
+    this.#pio = 0;
+    if (this.shared[32] === 0) {
+      const v = this.sharedView, size = this.shared[33];
+      if (size === 1) this.u8[S.GPR] = this.shared[4096];
+      else if (size === 2) this.u16[S.GPR >> 1] = v.getUint16(4096, true);
+      else {
+        this.u32[S.GPR >> 2] = v.getUint32(4096, true);
+        this.u32[(S.GPR >> 2) + 1] = 0;
+      }
+    }
+    this.length = this.#pioLength;
+    this.#advanceRip();
+    this.#retired++;
+    return true;
+  }
+
   #interruptible(): boolean {
     return (this.i32[S.RFLAGS >> 2] & IF) !== 0 && this.#shadowAt !== this.instructions();
   }
@@ -591,7 +617,12 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     while (this.#exit < 0) {
       i32[S.ATTENTION >> 2] = 0;
       if (this.watch !== null && this.watch.hit) return this.exit(EXIT_DEBUG);
-      if (this.#pending & ~(this.#blocked ?? 0n)) return this.#signalled();
+      if (this.#pending & ~(this.#blocked ?? 0n)) {
+        if (!this.#completing || this.#left <= 0) return this.#signalled();
+        this.#completing = false;
+        this.#watchedStep();
+        continue;
+      }
       if (this.#trapBits !== 0 && this.#faultVector < 0) {
         i32[(S.DR + 48) >> 2] |= this.#trapBits;
         this.#faultVector = DB;
@@ -792,6 +823,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
       return size === 1 ? this.shared[4096] : size === 2 ? v.getUint16(4096, true) : v.getUint32(4096, true);
     }
     this.#port(0, port, size, 1);
+    this.#pioLength = this.length;
     return -1;
   }
 
@@ -799,6 +831,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     if (this.#portDone(1)) return true;
     this.sharedView.setUint32(4096, value, true);
     this.#port(1, port, size, 1);
+    this.#pioLength = this.length;
     return false;
   }
 
@@ -852,6 +885,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     this.#pioAt = this.instructions();
     this.#pioRip = this.u32[S.RIP >> 2];
     this.#pioCount = count;
+    this.#pioLength = 0;
     this.exit(EXIT_IO);
   }
 

@@ -74,6 +74,7 @@ export abstract class MemoryUnit {
   #logCount = 0;
   #logIndex = 0;
   readonly #log: Uint8Array = new Uint8Array(LOG_MAX * 8);
+  readonly #logPhysical: Float64Array = new Float64Array(LOG_MAX);
   #logAt = -1;
   #logLow = 0;
   #logHigh = 0;
@@ -310,7 +311,8 @@ export abstract class MemoryUnit {
 
   #part(physical: number, place: number, length: number, at: number, write: boolean): boolean {
     const scratch = S.SCRATCH + at;
-    if (place < 0) {
+    // What the host program has answered stays answered if it has put memory there meanwhile.
+    if (place < 0 || this.#logIndex < this.#logCount && this.#isAnswered(physical)) {
       for (let done = 0; done < length; done += 8) {
         if (!this.#mmio(physical + done, Math.min(8, length - done), scratch + done, write)) return false;
       }
@@ -327,6 +329,13 @@ export abstract class MemoryUnit {
   /** A write hit a page that holds decoded code. */
   abstract codeTouched(place: number, length: number): void;
 
+  /** Whether the next entry of the log is the answer to this access of the current instruction. */
+  #isAnswered(physical: number): boolean {
+    const { i32 } = this;
+    return this.#logAt === this.instructions() && this.#logLow === i32[(S.GPR + 8) >> 2] &&
+      this.#logHigh === i32[(S.GPR + 12) >> 2] && this.#logPhysical[this.#logIndex] === physical;
+  }
+
   /** Memory-mapped I/O; false if the host program has to answer first. */
   #mmio(physical: number, length: number, scratch: number, write: boolean): boolean {
     const now = this.instructions(), { i32, u8 } = this;
@@ -342,6 +351,7 @@ export abstract class MemoryUnit {
       if (!write) u8.set(this.#log.subarray(i * 8, i * 8 + length), scratch);
       return true;
     }
+    this.#logPhysical[Math.min(i, LOG_MAX - 1)] = physical;
     const v = this.sharedView, { shared } = this;
     v.setUint32(32, physical % 0x1_0000_0000, true);
     v.setUint32(36, physical / 0x1_0000_0000, true);

@@ -162,7 +162,6 @@ export const ALIAS_CODE_CASES: readonly Case[] = [
   },
   {
     name: "setMemoryAlias() over the very code that runs: what it shows is executed next",
-    needs: ["completes-first"],
     run: (kvm) => {
       using guest = new Guest(
         kvm,

@@ -41,14 +41,9 @@ export function openExecutor(name: ExecutorName): Kvm {
   return name === "kvm" ? openKvm({ backend: "kvm" }) : new Kvm(SOFT[name]);
 }
 
-/** What the software engine is known not to do yet. */
-const SOFT_LIMITS: ReadonlyMap<Need, string> = new Map([
-  ["completes-first", "what an exit left pending is completed by executing its instruction once more"],
-]);
-
 /** Finds out what an executor cannot do: the real device by trying. */
 export function examine(name: ExecutorName): Limits {
-  if (name !== "kvm") return { unusable: null, unmet: SOFT_LIMITS };
+  if (name !== "kvm") return { unusable: null, unmet: new Map() };
   if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") {
     return { unusable: "it needs --allow-ffi", unmet: new Map() };
   }

@@ -39,7 +39,6 @@ export type Need =
   | "budget"
   | "user64"
   | "checked-late"
-  | "completes-first"
   | "own-leaves"
   | "far-leaves";
 

@@ -121,7 +121,6 @@ const PROBES: Readonly<Record<Need, (kvm: Kvm) => string | null>> = {
   // Not to be tried: it is how the call is made.
   budget: () => "a run cannot be bounded by a number of instructions",
   // The kernel does; the software engine's limit is in executors.ts.
-  "completes-first": () => null,
   "own-leaves": (kvm) => answersLeaf(kvm, 7) ? null : "the kernel adds features to CPUID leaves",
   "far-leaves": (kvm) => answersLeaf(kvm, 0x100) ? null : "the kernel answers CPUID leaves beyond 0x1f its own way",
   // What becomes of such a state differs from processor to processor, and some never come back.

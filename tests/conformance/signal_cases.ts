@@ -164,7 +164,6 @@ export const SIGNAL_CASES: readonly Case[] = [
   },
   {
     name: "run() interrupted behind an IN has completed it: KVM_EXIT_INTR comes with the data in AL",
-    needs: ["completes-first"],
     run: (kvm) => {
       using guest = new Guest(kvm, IN);
       open(guest);
@@ -179,7 +178,6 @@ export const SIGNAL_CASES: readonly Case[] = [
   },
   {
     name: "run() interrupted behind an MMIO read has completed it: KVM_EXIT_INTR comes with the data in AL",
-    needs: ["completes-first"],
     run: (kvm) => {
       using guest = new Guest(kvm, LOAD);
       open(guest);

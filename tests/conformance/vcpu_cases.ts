@@ -317,7 +317,6 @@ export const VCPU_CASES: readonly Case[] = [
   },
   {
     name: "setMemoryRegion() while another vCPU waits for its MMIO",
-    needs: ["completes-first"],
     run: (kvm) => {
       using guest = new Guest(kvm, LOAD);
       const other = second(guest, 1);
