@@ -39,6 +39,20 @@ function pageKey(place: number, mode: number, limit: number): number {
   return (place / 4096 * (1 << MODE_BITS) + mode) * 4096 + (limit & 4095);
 }
 
+/** An instruction that reaches into the next page. */
+interface Straddling {
+  /** The record that executes it. */
+  readonly record: number;
+  /** Arena address of the next page. */
+  readonly next: number;
+  /** Bytes of the instruction, or, if it is none, those that say so. */
+  readonly length: number;
+  /** The bytes in the next page. */
+  readonly bytes: Uint8Array;
+  /** Epoch in which they were last compared. */
+  epoch: number;
+}
+
 interface TranslatedRegion {
   /** Table index. */
   readonly slot: number;
@@ -89,7 +103,10 @@ export class CodeCache {
   #quarantine: number[] = [];
   #top = S.RECORDS + CHUNK;
   readonly #decoder: Decoder;
-  readonly #straddling: Map<number, { record: number; bytes: Uint8Array }> = new Map();
+  /** What straddling instructions are, by the record at which they begin. */
+  readonly #straddling: Map<number, Straddling> = new Map();
+  /** The records at which instructions begin that reach into a page. */
+  readonly #reaching: Map<number, Set<number>> = new Map();
 
   /** The records of single steps and straddling instructions. */
   static readonly SCRATCH: number = S.RECORDS;
@@ -160,6 +177,9 @@ export class CodeCache {
 
   /** Forgets the code of an arena page; records in it send whoever runs them back to the run loop. */
   invalidate(place: number): void {
+    for (const record of this.#reaching.get(place) ?? []) this.#straddling.delete(record);
+    this.#reaching.delete(place);
+    this.#covered.delete(place);
     const list = this.#places.get(place);
     if (!list) return;
     for (const page of list) {
@@ -168,6 +188,7 @@ export class CodeCache {
         for (let r = chunk; r < chunk + CHUNK; r += S.RECORD_SIZE) {
           this.#heat.delete(r);
           this.#targets.delete(r);
+          this.#straddling.delete(r);
         }
         for (let r = chunk; r < chunk + CHUNK; r += S.RECORD_SIZE) this.memory.i32[r >> 2] = H_STALE;
         this.#quarantine.push(chunk);
@@ -175,13 +196,11 @@ export class CodeCache {
       this.#pages.delete(page.key);
     }
     this.#places.delete(place);
-    this.#covered.delete(place);
   }
 
   /** Forgets everything: CPUID or guest memory changed. */
   clear(): void {
-    for (const place of [...this.#places.keys()]) this.invalidate(place);
-    this.#straddling.clear();
+    for (const place of [...this.#places.keys(), ...this.#reaching.keys()]) this.invalidate(place);
   }
 
   /** Frees the records of forgotten pages; no record may be running. Returns whether the jump cache must be cleared. */
@@ -349,16 +368,51 @@ export class CodeCache {
     return true;
   }
 
-  /** The records of an instruction that straddles two pages, kept while its bytes stay the same. */
-  straddling(place: number, offset: number, mode: number, bytes: Uint8Array, length: number): number {
-    const key = (place + offset) * (1 << MODE_BITS) + mode;
-    const known = this.#straddling.get(key);
-    if (known && known.bytes.every((b, i) => b === bytes[i])) return known.record;
-    const record = known?.record ?? this.#straddleRecord();
-    if (!this.single(record, bytes, length, offset, mode)) return 0;
+  /** The instruction that straddles two pages and begins at `record`, if it is known to reach into the page `next`. */
+  straddling(record: number, next: number, reach: number, epoch: number): number {
+    const known = this.#straddling.get(record);
+    if (!known || known.next !== next || reach < known.length) return 0;
+    if (known.epoch !== epoch) {
+      if (known.bytes.some((b, i) => b !== this.ram.u8[next + i])) return 0;
+      known.epoch = epoch;
+    }
+    return known.record;
+  }
+
+  /**
+   * Decodes the instruction at `offset` that begins at `record` and reaches into the page `next`.
+   * @param bytes Its bytes, of which `length` can be fetched.
+   * @returns the record that executes it; 0 if it is longer.
+   */
+  straddle(
+    record: number,
+    next: number,
+    offset: number,
+    mode: number,
+    bytes: Uint8Array,
+    length: number,
+    epoch: number,
+  ): number {
+    const page = this.#owner[(record - S.RECORDS) >> 12];
+    if (!page) return 0;
+    let at = this.#straddling.get(record)?.record;
+    if (at === undefined) {
+      this.#room(page);
+      at = page.cursor;
+      page.cursor += 2 * S.RECORD_SIZE;
+    }
+    if (!this.single(at, bytes, length, offset, mode)) return 0;
     // What is no instruction may become one by any of its bytes.
-    this.#straddling.set(key, { record, bytes: bytes.slice(0, this.memory.u8[record + S.R_LENGTH] || length) });
-    return record;
+    const whole = this.memory.u8[at + S.R_LENGTH] || length, first = 4096 - offset;
+    this.#straddling.set(record, { record: at, next, length: whole, bytes: bytes.slice(first, whole), epoch });
+    const reaching = this.#reaching.get(next);
+    if (reaching) reaching.add(record);
+    else this.#reaching.set(next, new Set([record]));
+    let map = this.#covered.get(next);
+    if (!map) this.#covered.set(next, map = new Uint8Array(512));
+    for (let i = 0; i < whole - first; i++) map[i >> 3] |= 1 << (i & 7);
+    this.ram.code[next / 4096] = 1;
+    return at;
   }
 
   // Regions.
@@ -519,17 +573,5 @@ export class CodeCache {
       entries.delete(entry);
       if (entries.size === 0) this.#leftFor.delete(r);
     }
-  }
-
-  #straddleNext = 2;
-  #straddleRecord(): number {
-    // Two records each in the scratch chunk, reused in turn: a straddling record is left as soon as it has run.
-    const at = CodeCache.SCRATCH + this.#straddleNext * S.RECORD_SIZE;
-    this.#straddleNext += 2;
-    if (this.#straddleNext + 2 > CHUNK / S.RECORD_SIZE) {
-      this.#straddleNext = 2;
-      this.#straddling.clear();
-    }
-    return at;
   }
 }

@@ -303,17 +303,33 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
   straddle(record: number): number {
     this.#sync(record);
     try {
-      const linear = this.#linearRip();
-      const place = this.fetchPlace(linear), offset = offsetOf(linear);
-      const n = this.#fetchBoth(linear, place, 4096 - offset, Math.min(15, this.#reach()));
-      if (n === 0) return 0;
-      const r = this.#code.straddling(place - offset, offset, this.#mode(), this.#fetchBytes, n);
-      if (r === 0) throw new GuestFault(13, 0);
+      const linear = this.#linearRip(),
+        offset = offsetOf(linear),
+        first = 4096 - offset,
+        reach = Math.min(15, this.#reach());
+      if (reach <= first) throw new GuestFault(13, 0);
+      const next = this.fetchPlace(this.#across(linear + first));
+      if (next < 0) {
+        this.#leaveUnknown(UNKNOWN_FETCH);
+        return 0;
+      }
+      let r = this.#code.straddling(record, next, reach, this.#epoch);
+      if (r === 0) {
+        this.#fetchBoth(this.fetchPlace(linear), next, first, reach);
+        r = this.#code.straddle(record, next, offset, this.#mode(), this.#fetchBytes, reach, this.#epoch);
+        if (r === 0) throw new GuestFault(13, 0);
+        this.vm.protectPage(next);
+      }
       this.i32[S.BUDGET >> 2] = this.#left - this.#held;
       return r;
     } catch (e) {
       return this.#caught(e);
     }
+  }
+
+  /** A linear address behind another, which wraps outside 64-bit mode. */
+  #across(linear: number): number {
+    return (this.i32[S.KEY >> 2] & MODE_CODE) === 2 ? linear : linear % 0x1_0000_0000;
   }
 
   leave(record: number): number {
@@ -489,20 +505,19 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     if (first === reach || this.#code.single(CodeCache.SCRATCH, bytes, first, offsetOf(linear), this.#mode())) {
       return first;
     }
-    return this.#fetchBoth(linear, place, first, reach);
-  }
-
-  /** Reads `first` bytes at arena address `place` and the rest of `reach` from the next linear page. */
-  #fetchBoth(linear: number, place: number, first: number, reach: number): number {
-    const { u8 } = this.ram, bytes = this.#fetchBytes;
-    const across = linear + first;
-    const next = this.fetchPlace((this.i32[S.KEY >> 2] & MODE_CODE) === 2 ? across : across % 0x1_0000_0000);
+    const next = this.fetchPlace(this.#across(linear + first));
     if (next < 0) {
       this.#leaveUnknown(UNKNOWN_FETCH);
       return 0;
     }
-    for (let i = 0; i < reach; i++) bytes[i] = i < first ? u8[place + i] : u8[next + i - first];
+    this.#fetchBoth(place, next, first, reach);
     return reach;
+  }
+
+  /** Reads `first` bytes at arena address `place` and the rest of `reach` at `next`. */
+  #fetchBoth(place: number, next: number, first: number, reach: number): void {
+    const { u8 } = this.ram, bytes = this.#fetchBytes;
+    for (let i = 0; i < reach; i++) bytes[i] = i < first ? u8[place + i] : u8[next + i - first];
   }
 
   /** Executes one instruction. */
