@@ -12,7 +12,7 @@ import type { FlagWords } from "../x86/flags.ts";
 import type { Block } from "./region_graph.ts";
 
 /** Largest expression that is kept: what is larger is evaluated where it is made, as it may be used more than once. */
-const LARGEST = 48;
+const LARGEST = 96;
 
 /** The words of a path that leads to where others meet, under the number that it notes. */
 interface Site {
