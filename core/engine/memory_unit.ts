@@ -25,8 +25,10 @@ import { ACCESS_READ, ACCESS_WRITE, type Watch } from "./watch.ts";
 /** Thrown to leave an instruction that cannot go on before the host program has answered. */
 export const LEAVE: unique symbol = Symbol("leave");
 
-/** #SS, #GP, #PF. */
-const SS_FAULT = 12, GP_FAULT = 13, PF_FAULT = 14;
+/** #SS, #GP, #PF, #AC. */
+const SS_FAULT = 12, GP_FAULT = 13, PF_FAULT = 14, AC_FAULT = 17;
+/** The TLB view of a user whose accesses have to be aligned: they all miss it, and are checked. */
+const ALIGNED_VIEW = S.TLB + 3 * S.TLB_SIZE;
 const CR0_PG = 0x8000_0000;
 const CR4_SMAP = 0x20_0000;
 const LOG_MAX = 64;
@@ -160,7 +162,7 @@ export abstract class MemoryUnit {
     const place = range.place + (physical - range.gpa);
     this.#place = place;
     if (access & WALK_WRITE) this.ram.markDirty(range, place);
-    if (view === 0 || watchesData(this.machine) || this.watch !== null && this.watch.watchesNear(linear)) {
+    if (view === 0 || view === ALIGNED_VIEW || watchesData(this.machine) || this.watch !== null && this.watch.watchesNear(linear)) {
       return physical;
     }
     const offset = offsetOf(linear), base = linear - offset, page = place - offset;
@@ -247,7 +249,7 @@ export abstract class MemoryUnit {
 
   /** The TLB view for an access by a helper, which is implicit if the program is the user's but the access is not. */
   #viewFor(user: boolean): number {
-    if (user) return S.TLB + 2 * S.TLB_SIZE;
+    if (user) return this.u32[S.TLB_VIEW >> 2] === ALIGNED_VIEW ? ALIGNED_VIEW : S.TLB + 2 * S.TLB_SIZE;
     if (!this.#user) return this.u32[S.TLB_VIEW >> 2];
     return this.i32[S.CR4 >> 2] & CR4_SMAP && this.u32[S.CR0 >> 2] & CR0_PG ? S.TLB + S.TLB_SIZE : S.TLB;
   }
@@ -287,12 +289,14 @@ export abstract class MemoryUnit {
     const first = Math.min(size, 4096 - offsetOf(linear));
     if (first === size) {
       const physical = this.#resolve(linear, access, view);
+      if (view === ALIGNED_VIEW) checkAlignment(linear, size);
       if (write && this.inRegion && this.#refusesCode(this.#place, size)) return false;
       return this.#part(physical, this.#place, size, 0, write);
     }
     const second = this.#advance(linear, first);
     const physical1 = this.#resolve(linear, access, view), place1 = this.#place;
     const physical2 = this.#resolve(second, access, view), place2 = this.#place;
+    if (view === ALIGNED_VIEW) checkAlignment(linear, size);
     if (write && this.inRegion && (this.#refusesCode(place1, first) || this.#refusesCode(place2, size - first))) {
       return false;
     }
@@ -462,6 +466,12 @@ export abstract class MemoryUnit {
   nonCanonical(stack: boolean): never {
     throw new GuestFault(stack ? SS_FAULT : GP_FAULT, 0);
   }
+}
+
+/** Raises #AC for an address that is not a multiple of the access's size; of long images, of the items in them. */
+function checkAlignment(linear: number, size: number): void {
+  const unit = size === 10 ? 8 : size > 16 || (size & (size - 1)) !== 0 ? 4 : size;
+  if (linear & (unit - 1)) throw new GuestFault(AC_FAULT, 0);
 }
 
 /** A number for the page, of the size that `kind` says, that holds a linear address; another one for each size. */

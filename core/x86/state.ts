@@ -140,8 +140,8 @@ export const TLB_ADDEND = 16;
 export const TLB_KIND = 20;
 /** Bytes of one view. */
 export const TLB_SIZE = TLB_ENTRIES * 32;
-/** Views: supervisor, supervisor under SMAP, user. */
-export const TLB_VIEWS = 3;
+/** Views: supervisor, supervisor under SMAP, user, user under alignment checks, which is never filled. */
+export const TLB_VIEWS = 4;
 
 /** Jump cache: linear address i64, key i32, record i32. */
 export const JUMP_CACHE = TLB + TLB_VIEWS * TLB_SIZE;

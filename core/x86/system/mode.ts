@@ -16,6 +16,7 @@ export const ATTR_L = 0x2000;
 export const ATTR_DB = 0x4000;
 /** CR0.PE. */
 export const CR0_PE = 1;
+const CR0_AM = 0x4_0000;
 const CR0_PG = 0x8000_0000 | 0;
 const CR4_SMAP = 0x20_0000;
 
@@ -64,9 +65,12 @@ export function modeOf(m: Machine): number {
   return code | stack | flat | user | protectedBit;
 }
 
-/** The TLB view in force: 0 supervisor, 1 supervisor under SMAP (CR4.SMAP set and AC clear), 2 user. */
+/**
+ * The TLB view in force: 0 supervisor, 1 supervisor under SMAP (CR4.SMAP set and AC clear), 2 user, 3 user whose accesses
+ * have to be aligned (CR0.AM and AC set).
+ */
 export function viewOf(m: Machine): number {
-  if (cpl(m) === 3) return 2;
+  if (cpl(m) === 3) return m.i32[CR0 >> 2] & CR0_AM && m.i32[RFLAGS >> 2] & AC ? 3 : 2;
   if ((m.i32[CR4 >> 2] & CR4_SMAP) === 0 || (m.i32[CR0 >> 2] & CR0_PG) === 0) return 0;
   return m.i32[RFLAGS >> 2] & AC ? 0 : 1;
 }
