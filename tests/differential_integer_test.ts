@@ -1,18 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Engine } from "../core/engine/soft.ts";
 import { CF, STATUS_FLAGS } from "../core/x86/flags.ts";
-import type { Row } from "../core/x86/insn.ts";
-import { ARITHMETIC } from "../core/x86/table/arithmetic.ts";
-import { BCD } from "../core/x86/table/bcd.ts";
-import { BITS } from "../core/x86/table/bits.ts";
-import { BMI } from "../core/x86/table/bmi.ts";
-import { CONTROL } from "../core/x86/table/control.ts";
-import { DATA } from "../core/x86/table/data.ts";
-import { LOGIC } from "../core/x86/table/logic.ts";
-import { MULTIPLY } from "../core/x86/table/multiply.ts";
-import { SHIFTS } from "../core/x86/table/shift.ts";
-import { STACKS } from "../core/x86/table/stack.ts";
-import { STRINGS } from "../core/x86/table/string.ts";
+import { INTEGER_GROUPS } from "./differential/groups.ts";
 import { baseRecord, isRandom, TABLE } from "./differential/batch.ts";
 import { describe, differences } from "./differential/compare.ts";
 import { compare } from "./differential/run.ts";
@@ -22,17 +11,13 @@ import { DATA_ADDRESS } from "./host/memory_map.ts";
 import { NativeCpu } from "./host/native_cpu.ts";
 import { STATE_SIZE, StateBlock } from "./host/state_block.ts";
 
-// deno-fmt-ignore
-const GROUPS: Readonly<Record<string, readonly Row[]>> = {
-  ARITHMETIC, STACKS, LOGIC, BCD, DATA, MULTIPLY, CONTROL, STRINGS, SHIFTS, BITS, BMI,
-};
 const ENGINES: readonly Engine[] = ["interpreter", "translator"];
 const VECTORS = new URL("./data/integer_vectors.bin", import.meta.url);
 
 const missing = NativeCpu.unavailable();
 const unless = missing === undefined ? "" : ` (not here: ${missing})`;
 
-for (const [name, rows] of Object.entries(GROUPS)) {
+for (const [name, rows] of Object.entries(INTEGER_GROUPS)) {
   for (const engine of ENGINES) {
     Deno.test({
       name: `${name} each form does in the ${engine} what it does in the host processor${unless}`,

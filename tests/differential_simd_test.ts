@@ -2,17 +2,9 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Engine } from "../core/engine/soft.ts";
 import { Decoder } from "../core/x86/decode.ts";
-import type { Row } from "../core/x86/insn.ts";
 import { CR0, CR4 } from "../core/x86/state.ts";
-import { AES } from "../core/x86/table/aes.ts";
-import { FXSAVE } from "../core/x86/table/fxsave.ts";
 import { INSTRUCTIONS } from "../core/x86/table/instructions.ts";
-import { SSE_41 } from "../core/x86/table/sse41.ts";
-import { SSE_42_STRING } from "../core/x86/table/sse42_string.ts";
-import { SSE_CONVERT } from "../core/x86/table/sse_convert.ts";
-import { SSE_FLOAT } from "../core/x86/table/sse_float.ts";
-import { SSE_INTEGER } from "../core/x86/table/sse_integer.ts";
-import { SSE_MOVE } from "../core/x86/table/sse_move.ts";
+import { SIMD_GROUPS } from "./differential/groups.ts";
 import { recordedCases } from "./differential/record_simd_vectors.ts";
 import { Player } from "./differential/replay.ts";
 import { compareSimd, testedForms } from "./differential/simd.ts";
@@ -22,10 +14,6 @@ import { DATA_ADDRESS } from "./host/memory_map.ts";
 import { NativeCpu } from "./host/native_cpu.ts";
 import { STATE_SIZE, StateBlock, TRAP } from "./host/state_block.ts";
 
-// deno-fmt-ignore
-const GROUPS: Readonly<Record<string, readonly Row[]>> = {
-  SSE_MOVE, SSE_FLOAT, SSE_CONVERT, SSE_INTEGER, SSE_41, SSE_42_STRING, AES, FXSAVE,
-};
 const ENGINES: readonly Engine[] = ["interpreter", "translator"];
 const VECTORS = new URL("./data/simd_vectors.bin", import.meta.url);
 const UD = 6, NM = 7, MF = 16, XM = 19;
@@ -45,7 +33,7 @@ function missingHere(): string | undefined {
   return vendor === "GenuntelineI" ? undefined : "RCPPS and others are of Intel's processors";
 }
 
-for (const [name, rows] of Object.entries(GROUPS)) {
+for (const [name, rows] of Object.entries(SIMD_GROUPS)) {
   for (const engine of ENGINES) {
     Deno.test({
       name: `${name} each form does in the ${engine} what it does in the host processor${unless}`,

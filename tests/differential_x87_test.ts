@@ -2,12 +2,8 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Engine } from "../core/engine/soft.ts";
 import { Decoder } from "../core/x86/decode.ts";
-import type { Row } from "../core/x86/insn.ts";
 import { cpuModel } from "../core/x86/system/cpuid.ts";
-import { X87_ARITHMETIC } from "../core/x86/table/x87_arith.ts";
-import { X87_COMPARISON } from "../core/x86/table/x87_compare.ts";
-import { X87_CONTROL } from "../core/x86/table/x87_control.ts";
-import { X87_DATA } from "../core/x86/table/x87_data.ts";
+import { X87_GROUPS } from "./differential/groups.ts";
 import { baseRecord } from "./differential/batch.ts";
 import { SoftCpu } from "./differential/soft_cpu.ts";
 import { decodeVectors } from "./differential/vectors.ts";
@@ -16,8 +12,6 @@ import { DATA_ADDRESS } from "./host/memory_map.ts";
 import { NativeCpu } from "./host/native_cpu.ts";
 import { STATE_SIZE, StateBlock } from "./host/state_block.ts";
 
-// deno-fmt-ignore
-const GROUPS: Readonly<Record<string, readonly Row[]>> = { X87_DATA, X87_ARITHMETIC, X87_COMPARISON, X87_CONTROL };
 const ENGINES: readonly Engine[] = ["interpreter", "translator"];
 const UD = 6;
 const VECTORS = new URL("./data/x87_vectors.bin", import.meta.url);
@@ -34,7 +28,7 @@ function unsuitable(): string | undefined {
 const missing = unsuitable();
 const unless = missing === undefined ? "" : ` (not here: ${missing})`;
 
-for (const [name, rows] of Object.entries(GROUPS)) {
+for (const [name, rows] of Object.entries(X87_GROUPS)) {
   for (const engine of ENGINES) {
     Deno.test({
       name: `${name} each form does in the ${engine} what it does in the host processor${unless}`,

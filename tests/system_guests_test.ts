@@ -8,7 +8,7 @@ import { assertEquals } from "@std/assert";
 import { BACKENDS, cli } from "./cli_support.ts";
 
 const FOLDER = new URL("./guests/", import.meta.url);
-const NAMES = ["segments", "tasks", "v86", "paging", "long", "debug", "fpu"];
+const NAMES = ["segments", "tasks", "v86", "paging", "long", "debug", "fpu", "registers"];
 /** What a guest gives debug-exit when no check has failed. */
 const SUCCESS = 1;
 /** The engine cannot go on. */

@@ -35,6 +35,7 @@ export function widthOf(spec: OperandSpec, opsize: 16 | 32 | 64): 8 | 16 | 32 | 
 }
 
 const PREFIX_SEGMENT: Readonly<Record<number, number>> = { 0x26: ES, 0x2e: CS, 0x36: SS, 0x3e: DS, 0x64: FS, 0x65: GS };
+const CONTROL_REGISTERS: ReadonlySet<number> = new Set([0, 2, 3, 4, 8]);
 const BASE16 = [3, 3, 5, 5, -1, -1, 5, 3], INDEX16 = [6, 7, 6, 7, 6, 7, -1, -1];
 
 /** Decodes one instruction after the other into its own fields. */
@@ -195,7 +196,9 @@ export class Decoder {
       if (vexPrefix >= 0) {
         if (f.prefix !== vexPrefix || f.vexL >= 0 && f.vexL !== this.vexL) continue;
         if (f.vexW >= 0 && f.vexW !== (this.rex >> 3 & 1)) continue;
-      } else if (f.prefix >= 0) {
+      } else if (f.rexW >= 0 && f.rexW !== (this.rex >> 3 & 1)) continue;
+      else if (f.prefix === -2 && this.rep) continue;
+      else if (f.prefix >= 0) {
         const now = this.rep === 1 ? 0xf3 : this.rep === 2 ? 0xf2 : has66 ? 0x66 : 0;
         if (f.prefix !== now) continue;
       }
@@ -247,7 +250,21 @@ export class Decoder {
     this.ripRelative &&= this.memory;
     for (const o of form.operands) this.#immediate(o, code);
     if (this.lock && !(attributes.lock && this.memory && /[EM]/.test(form.operands[0].code))) return "invalid";
-    return "ok";
+    return form.modrm && !this.#registerExists(form) ? "invalid" : "ok";
+  }
+
+  /** Whether ModRM.reg names a control, debug or segment register that there is. Segment registers ignore REX.R. */
+  #registerExists(form: Form): boolean {
+    for (let i = 0; i < form.operands.length; i++) {
+      const { code, fixed } = form.operands[i];
+      if (code === "C") return CONTROL_REGISTERS.has(this.reg);
+      if (code === "D") return this.reg < 8;
+      if (code !== "S" || fixed >= 0) continue;
+      this.reg &= 7;
+      // CS cannot be loaded.
+      return this.reg < 6 && (this.reg !== 1 || i > 0);
+    }
+    return true;
   }
 
   #address(modrm: number, code: 16 | 32 | 64): void {

@@ -31,6 +31,7 @@ const CASES: readonly (readonly [code: Code, hex: string, fields: Fields])[] = [
   // Registers.
   [64, "45 89 c8", { name: "MOV", reg: 9, rm: 8 }], [64, "41 57", { name: "PUSH", reg: 15 }], [64, "44 8b 00", { name: "MOV", reg: 8, base: 0 }],
   [64, "c4 c2 30 f2 c1", { name: "ANDN", reg: 0, rm: 9, vvvv: 9 }], [64, "c4 62 78 f2 c1", { name: "ANDN", reg: 8, vvvv: 0 }],
+  [64, "44 8c d8", { name: "MOV", reg: 3 }], [64, "44 8e e0", { name: "MOV", reg: 4 }], [64, "44 0f 20 c0", { name: "MOV", reg: 8 }],
   [64, "48 66 01 c8", { name: "ADD", rex: 0, opsize: 16 }],
   // 16-bit addresses.
   [16, "8b 00", { name: "MOV", base: 3, index: 6, disp: 0, segment: DS }], [16, "8b 02", { name: "MOV", base: 5, index: 6, segment: SS }],
@@ -84,6 +85,7 @@ const INVALID: readonly (readonly [code: Code, hex: string, why: string])[] = [
   [32, "f0 01 c8", "LOCK of a register"], [32, "f0 8b 00", "LOCK of a load"], [32, "f0 90", "LOCK of what has no memory operand"],
   [64, "66 c4 e2 78 f2 c1", "VEX behind 66"], [64, "48 c4 e2 78 f2 c1", "VEX behind REX"], [64, "c4 e2 7c f2 c1", "VEX.L is 1"],
   [64, "c4 e3 73 f0 c0 05", "VEX.vvvv names something"], [64, "c4 e0 78 f2 c1", "no such VEX map"], [32, "fe f8", "no such digit"], [64, "f3 0f ae 00", "a register is needed"],
+  [64, "0f 20 08", "CR1"], [64, "44 0f 22 c8", "CR9"], [64, "44 0f 21 c0", "DR8"], [32, "8e 08", "MOV to CS"], [32, "8c f0", "no such segment register"],
 ];
 
 Deno.test("decode() tells what does not exist", () => {

@@ -47,7 +47,6 @@ const SUFFIX: Readonly<Record<number, string>> = { 8: "b", 16: "w", 32: "d", 64:
 const BY_SIZE: Readonly<Record<string, Readonly<Record<number, string>>>> = {
   CBW: { 16: "cbw", 32: "cwde", 64: "cdqe" },
   CWD: { 16: "cwd", 32: "cdq", 64: "cqo" },
-  CMPXCHG8B: { 64: "cmpxchg16b" },
   MOVD: { 64: "movq" },
   PEXTRD: { 64: "pextrq" },
   PINSRD: { 64: "pinsrq" },
@@ -255,7 +254,7 @@ class Printer {
     const same = form.operands.some((x) =>
       x !== o && x.text !== "CL" && (vector ? "VPUNG" : "GZFRB").includes(x.code) && bytesOf(x, d.opsize) === size
     );
-    const word = mnemonic === "CMPXCHG8B" && d.opsize === 64 ? KEYWORD[16] : KEYWORD[size];
+    const word = KEYWORD[size];
     return word === undefined || same && !ALWAYS_SIZED.has(mnemonic) ? "" : `${word} `;
   }
 

@@ -77,7 +77,7 @@ function* encodings(form: Form, code: Code): Generator<Uint8Array> {
   const { attributes } = form.row;
   if (attributes.long === (code === 64 ? "invalid" : "only")) return;
   const vex = form.map >= VEX_MAP, address = attributes.address || attributes.string !== undefined;
-  const sizes: number[][] = [[]];
+  const sizes: number[][] = [form.rexW === 1 ? [0x48] : []];
   if (!vex && form.prefix !== 0x66 && form.prefix !== 0) sizes.push([0x66]);
   const sized = !form.modrm || form.operands.some((o) => /^[vzyps]$/.test(o.size));
   if (code === 64 && !vex) sizes.push(...sized ? [[0x48], [0x45]] : [[0x45]]);

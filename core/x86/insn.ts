@@ -2,11 +2,13 @@
  * The form of the instruction table: a row is one instruction with its meaning; a form is one encoding of it, written as
  * in the manual's opcode column with the operand codes of the opcode map (SDM volume 2, appendix A).
  *
- * A form reads `[66|F2|F3|NP] opcode bytes [+r|+cc] [/r|/0…/7|/C0…/FF] [operands]`, alternatives separated by `|`:
+ * A form reads `[66|F2|F3|NP|NFx] opcode bytes [+r|+cc] [/r|/0…/7|/C0…/FF] [operands]`, alternatives separated by `|`:
  * - `+r`: eight opcodes, the register in the low bits; `+cc`: sixteen, the condition in the low bits;
  * - `/r`: a ModRM byte follows; `/3`: with that reg field; `/D1`: with exactly that ModRM byte;
  * - `VEX.LZ.F2.0F38.W0` and the like, as the manual writes it, in place of prefixes and map;
- * - 66, F2, F3 before 0F (or before 90) are mandatory prefixes, NP forbids them; else they keep their usual meaning.
+ * - `REX.W1`, `REX.W0` first: only with REX.W, only without, where the two are different instructions;
+ * - 66, F2, F3 before 0F (or before 90) are mandatory prefixes, NP forbids them, NFx forbids F2 and F3; else they keep
+ *   their usual meaning.
  * @module
  */
 import type { Ctx } from "./context.ts";
@@ -79,7 +81,7 @@ export interface Form {
   readonly text: string;
   /** Mnemonic with the condition filled in. */
   readonly mnemonic: string;
-  /** Mandatory prefix: 0x66, 0xF2, 0xF3, 0 for none allowed (NP), −1 for do not care. */
+  /** Mandatory prefix: 0x66, 0xF2, 0xF3, 0 for none allowed (NP), −1 for do not care, −2 for neither F2 nor F3 (NFx). */
   readonly prefix: number;
   /** Opcode map: 0 one-byte, 1 0F, 2 0F38, 3 0F3A; VEX_MAP added for VEX-encoded ones. */
   readonly map: number;
@@ -87,6 +89,8 @@ export interface Form {
   readonly vexL: number;
   /** VEX.W must be: 0, 1, or −1 for either. In 16- and 32-bit modes W1 forms of general-purpose instructions act as W0. */
   readonly vexW: number;
+  /** REX.W must be: 0 (so it is outside 64-bit mode), 1, or −1 for either. */
+  readonly rexW: number;
   /** Opcode byte. */
   readonly opcode: number;
   /** Whether a ModRM byte follows. */
@@ -139,6 +143,8 @@ function parseForm(row: Row, text: string, add: (f: Omit<Form, "id">) => void): 
   const tokens = encoding.split(" ");
   let prefix = -1, map = 0, digit = -1, exact = -1, modrm = false, plus = "";
   let vexL = -1, vexW = -1;
+  const rex = /^REX\.W([01])$/.exec(tokens[0]), rexW = rex ? Number(rex[1]) : -1;
+  if (rex) tokens.shift();
   const vex = /^VEX\.(LZ|L0|128|L1|256|LIG)\.(NP|66|F2|F3)\.(0F|0F38|0F3A)\.(W0|W1|WIG)$/.exec(tokens[0]);
   if (vex) {
     tokens.shift();
@@ -146,8 +152,8 @@ function parseForm(row: Row, text: string, add: (f: Omit<Form, "id">) => void): 
     vexW = vex[4] === "WIG" ? -1 : Number(vex[4][1]);
     prefix = vex[2] === "NP" ? 0 : parseInt(vex[2], 16);
     map = VEX_MAP + ["0F", "0F38", "0F3A"].indexOf(vex[3]) + 1;
-  } else if (/^(66|F2|F3|NP)$/.test(tokens[0]) && tokens.length > 1 && /^(0F|90|90\+r)$/.test(tokens[1])) {
-    prefix = tokens[0] === "NP" ? 0 : parseInt(tokens[0], 16);
+  } else if (/^(66|F2|F3|NP|NFx)$/.test(tokens[0]) && tokens.length > 1 && /^(0F|90|90\+r)$/.test(tokens[1])) {
+    prefix = tokens[0] === "NP" ? 0 : tokens[0] === "NFx" ? -2 : parseInt(tokens[0], 16);
     tokens.shift();
   }
   if (!vex && tokens[0] === "0F") {
@@ -178,7 +184,7 @@ function parseForm(row: Row, text: string, add: (f: Omit<Form, "id">) => void): 
     const cc = plus === "+cc" ? i : -1;
     const mnemonic = cc < 0 ? row.mnemonic : row.mnemonic.replace("cc", CONDITIONS[cc]);
     const opcode = parseInt(op[1], 16) + i;
-    add({ row, text, mnemonic, prefix, map, vexL, vexW, opcode, modrm, digit, exact, cc, operands, memory });
+    add({ row, text, mnemonic, prefix, map, vexL, vexW, rexW, opcode, modrm, digit, exact, cc, operands, memory });
   }
 }
 

@@ -9,13 +9,14 @@ function formsOf(forms: string, mnemonic = "TEST"): readonly Form[] {
 
 /** A form without what the defaults are. */
 function parts(f: Form): Partial<Form> {
-  const { prefix, map, vexL, vexW, opcode, modrm, digit, exact, cc, memory } = f;
-  const all = { prefix, map, vexL, vexW, opcode, modrm, digit, exact, cc, memory };
+  const { prefix, map, vexL, vexW, rexW, opcode, modrm, digit, exact, cc, memory } = f;
+  const all = { prefix, map, vexL, vexW, rexW, opcode, modrm, digit, exact, cc, memory };
   const usual: Record<string, unknown> = {
     prefix: -1,
     map: 0,
     vexL: -1,
     vexW: -1,
+    rexW: -1,
     modrm: false,
     digit: -1,
     exact: -1,
@@ -34,6 +35,8 @@ const CASES: readonly (readonly [string, Partial<Form>, string])[] = [
   ["66 0F 3A 0F /r Vx,Wx,Ib", { prefix: 0x66, map: 3, opcode: 0x0f, modrm: true }, "Vx Wx Ib"],
   ["NP 0F 38 00 /r Pq,Qq", { prefix: 0, map: 2, opcode: 0x00, modrm: true }, "Pq Qq"],
   ["F3 0F B8 /r Gv,Ev", { prefix: 0xf3, map: 1, opcode: 0xb8, modrm: true }, "Gv Ev"],
+  ["REX.W1 0F C7 /1 Mdq", { rexW: 1, map: 1, opcode: 0xc7, modrm: true, digit: 1, memory: true }, "Mdq"],
+  ["NFx 0F C7 /6 Rv", { prefix: -2, map: 1, opcode: 0xc7, modrm: true, digit: 6, memory: false }, "Rv"],
   ["F3 90", { prefix: 0xf3, opcode: 0x90 }, ""],
   ["0F 38 /r Gv,Ev", { map: 1, opcode: 0x38, modrm: true }, "Gv Ev"],
   ["0F 20 /r Ry,Cy", { map: 1, opcode: 0x20, modrm: true }, "Ry Cy"],

@@ -97,6 +97,8 @@ class Builder {
     if (has67) this.prefixes.push(0x67);
     this.asize = mode === 64 ? (has67 ? 32 : 64) : (mode === 16) !== has67 ? 16 : 32;
     if (mode === 64 && (this.vex || random.once(2))) this.rex = 0x40 | random.below(16);
+    if (form.rexW === 1) this.rex |= 0x48;
+    else if (form.rexW === 0) this.rex &= ~8;
     const w = (this.rex & 8) !== 0;
     if (mode === 64) {
       if (attributes.long === "force64" || w) this.opsize = 64;
@@ -408,6 +410,6 @@ function equalise(b: Builder, state: DataView, data: DataView, r: Prng): void {
     const byte = BigInt(r.below(256)) * 0x0101_0101_0101_0101n;
     fill(data, byte);
     setRegister(state, 0, b.mode === 64 ? byte : BigInt.asUintN(32, byte));
-    if (b.form.mnemonic === "CMPXCHG8B") setRegister(state, 2, b.mode === 64 ? byte : BigInt.asUintN(32, byte));
+    if (/^CMPXCHG\d/.test(b.form.mnemonic)) setRegister(state, 2, b.mode === 64 ? byte : BigInt.asUintN(32, byte));
   } else setRegister(state, (b.modrm & 7) | (b.rex & 1) << 3, register(state, 0));
 }

@@ -101,7 +101,7 @@ export const BITS: readonly Row[] = [
   insn("BSR", "0F BD /r Gv,Ev", SCAN, (c) => scan(c, highest)),
   insn("TZCNT", "F3 0F BC /r Gv,Ev", { cpuid: "bmi1", ...COUNT }, (c) => count(c, trailing)),
   insn("LZCNT", "F3 0F BD /r Gv,Ev", { cpuid: "lzcnt", ...COUNT }, (c) => count(c, leading(c))),
-  insn("RDRAND", "0F C7 /6 Rv", { cpuid: "rdrand", ...ALL }, (c) => random(c, "rdrand")),
-  insn("RDSEED", "0F C7 /7 Rv", { cpuid: "rdseed", ...ALL }, (c) => random(c, "rdseed")),
+  insn("RDRAND", "NFx 0F C7 /6 Rv", { cpuid: "rdrand", ...ALL }, (c) => random(c, "rdrand")),
+  insn("RDSEED", "NFx 0F C7 /7 Rv", { cpuid: "rdseed", ...ALL }, (c) => random(c, "rdseed")),
   insn("CRC32", "F2 0F 38 F0 /r Gy,Eb|F2 0F 38 F1 /r Gy,Ev", { cpuid: "sse4.2" }, crc32),
 ];

@@ -45,9 +45,7 @@ function bswap(c: Ctx): void {
   c.dst.write(c.width === 16 ? k(0) : swapped(c, c.dst.read(), c.width));
 }
 
-/** CMPXCHG8B; with REX.W, CMPXCHG16B. */
 function cmpxchg8b(c: Ctx): void {
-  if (c.opsize === 64) return cmpxchg16b(c);
   const d = c.dst.modify();
   const pair = (high: number, low: number) =>
     c.f.let(i64.or(i64.shl(c.reg(high, 32).read(), k(32)), c.reg(low, 32).read()));
@@ -127,7 +125,8 @@ export const DATA: readonly Row[] = [
   insn("MOVZX", "0F B6 /r Gv,Eb|0F B7 /r Gv,Ew", { cpuid: "i386" }, move),
   insn("MOVSX", "0F BE /r Gv,Eb|0F BF /r Gv,Ew", { cpuid: "i386" }, moveSigned),
   insn("MOVNTI", "NP 0F C3 /r My,Gy", { cpuid: "sse2" }, move),
-  insn("CMPXCHG8B", "0F C7 /1 Mq", { cpuid: "cx8", lock: true, writes: "Z" }, cmpxchg8b),
+  insn("CMPXCHG8B", "REX.W0 0F C7 /1 Mq", { cpuid: "cx8", lock: true, writes: "Z" }, cmpxchg8b),
+  insn("CMPXCHG16B", "REX.W1 0F C7 /1 Mdq", { cpuid: "cx16", lock: true, writes: "Z", long: "only" }, cmpxchg16b),
   insn("BSWAP", "0F C8+r Zv", { cpuid: "i486" }, bswap),
   insn("MOVBE", "0F 38 F0 /r Gv,Mv|0F 38 F1 /r Mv,Gv", { cpuid: "movbe" }, movbe),
 ];

@@ -16,13 +16,15 @@ const PREFIXES = [0, 0x66, 0xf2, 0xf3];
 interface Encoding {
   readonly prefix: number;
   readonly long: boolean;
+  readonly wide: number;
   readonly modrm: number;
 }
 
 function accepts(form: Form, e: Encoding): boolean {
   const { long } = form.row.attributes;
   if (long === (e.long ? "invalid" : "only")) return false;
-  if (form.prefix >= 0 && form.prefix !== e.prefix) return false;
+  if (form.prefix === -2 && e.prefix >= 0xf2) return false;
+  if (form.prefix >= 0 && form.prefix !== e.prefix || form.rexW >= 0 && form.rexW !== e.wide) return false;
   if (!form.modrm) return true;
   if (form.exact >= 0 && form.exact !== e.modrm) return false;
   if (form.digit >= 0 && form.digit !== (e.modrm >> 3 & 7)) return false;
@@ -32,7 +34,9 @@ function accepts(form: Form, e: Encoding): boolean {
 function encodings(): Encoding[] {
   const all: Encoding[] = [];
   for (const prefix of PREFIXES) {
-    for (const long of [false, true]) for (let modrm = 0; modrm < 256; modrm++) all.push({ prefix, long, modrm });
+    for (const [long, wide] of [[false, 0], [true, 0], [true, 1]] as const) {
+      for (let modrm = 0; modrm < 256; modrm++) all.push({ prefix, long, wide, modrm });
+    }
   }
   return all;
 }
@@ -184,6 +188,12 @@ Deno.test("INTEGER an instruction that CPUID does not offer is what its bytes me
   assertEquals(decoded("i186", 0xd1, 0xe0), "SHL");
   assertEquals(decoded("i486", 0x0f, 0xc8), null);
   assertEquals(decoded("bmi2", 0xc4, 0xe2, 0x7b, 0xf7, 0xc0), null);
+  assertEquals(decoded("", 0x66, 0x0f, 0xc7, 0xf0), "RDRAND");
+  for (const prefix of [0xf2, 0xf3]) assertEquals(decoded("", prefix, 0x0f, 0xc7, 0xf0), null);
+  assertEquals(decoded("cx8", 0x48, 0x0f, 0xc7, 0x08), "CMPXCHG16B");
+  assertEquals(decoded("cx8", 0x0f, 0xc7, 0x08), null);
+  assertEquals(decoded("cx16", 0x48, 0x0f, 0xc7, 0x08), null);
+  assertEquals(decoded("cx16", 0x0f, 0xc7, 0x08), "CMPXCHG8B");
 });
 
 Deno.test("INTEGER LOCK is for rows that say so, with memory as their first operand", () => {
