@@ -24,7 +24,7 @@ const SOFT: ReadonlyMap<bigint, string> = new Map([
  * ```ts
  * import { describeUnknownExit, KVM_EXIT_UNKNOWN, type Vcpu } from "@kvm12/kvm12";
  *
- * function step(vcpu: Vcpu): void {
+ * export function step(vcpu: Vcpu): void {
  *   const exit = vcpu.run();
  *   if (exit.reason === KVM_EXIT_UNKNOWN) throw new Error(`Cannot go on: ${describeUnknownExit(vcpu.shared)}`);
  * }
