@@ -61,8 +61,8 @@ export abstract class MemoryUnit {
   readonly #filled: Int32Array = new Int32Array(FILLED_MAX);
   #filledCount = 0;
   #overfilled = true;
-  /** Whether the TLB may have pieces of large pages. */
-  #large = false;
+  /** The large pages of which the TLB may have pieces, by {@linkcode fetchKey}. */
+  readonly #large: Set<number> = new Set();
   #faultLow = 0;
   #faultHigh = 0;
 
@@ -147,7 +147,7 @@ export abstract class MemoryUnit {
     const { flags } = this.#walk;
     this.#writable = (flags & WALKED_WRITABLE) !== 0;
     this.#kind = flags & (WALKED_GLOBAL | WALKED_LARGE | WALKED_HUGE);
-    if (this.#kind & (WALKED_LARGE | WALKED_HUGE)) this.#large = true;
+    if (this.#kind & (WALKED_LARGE | WALKED_HUGE)) this.#large.add(fetchKey(linear, this.#kind));
     return page + offsetOf(linear);
   }
 
@@ -162,7 +162,10 @@ export abstract class MemoryUnit {
     const place = range.place + (physical - range.gpa);
     this.#place = place;
     if (access & WALK_WRITE) this.ram.markDirty(range, place);
-    if (view === 0 || view === ALIGNED_VIEW || watchesData(this.machine) || this.watch !== null && this.watch.watchesNear(linear)) {
+    if (
+      view === 0 || view === ALIGNED_VIEW || watchesData(this.machine) ||
+      this.watch !== null && this.watch.watchesNear(linear)
+    ) {
       return physical;
     }
     const offset = offsetOf(linear), base = linear - offset, page = place - offset;
@@ -186,16 +189,19 @@ export abstract class MemoryUnit {
   flushTlb(includingGlobal: boolean): void {
     const { i32 } = this;
     const all = this.#overfilled, count = all ? S.TLB_VIEWS * S.TLB_ENTRIES : this.#filledCount;
-    let kept = 0;
+    let kept = 0, large = false;
     for (let n = 0; n < count; n++) {
       const e = all ? S.TLB + n * 32 : this.#filled[n];
       if (includingGlobal || (i32[(e + S.TLB_READ) >> 2] & 1) !== 0 || !(i32[(e + S.TLB_KIND) >> 2] & WALKED_GLOBAL)) {
         this.#forget(e);
-      } else if (kept++ < FILLED_MAX) this.#filled[kept - 1] = e;
+      } else {
+        if (i32[(e + S.TLB_KIND) >> 2] & (WALKED_LARGE | WALKED_HUGE)) large = true;
+        if (kept++ < FILLED_MAX) this.#filled[kept - 1] = e;
+      }
     }
     this.#overfilled = kept > FILLED_MAX;
     this.#filledCount = Math.min(kept, FILLED_MAX);
-    if (includingGlobal) this.#large = false;
+    if (!large) this.#large.clear();
     this.#forgetFetches();
   }
 
@@ -221,7 +227,7 @@ export abstract class MemoryUnit {
   flushPage(linear: number): void {
     const index = (linear >>> 12) & (S.TLB_ENTRIES - 1);
     for (let view = 0; view < S.TLB_VIEWS; view++) this.#forget(S.TLB + view * S.TLB_SIZE + index * 32);
-    if (this.#large) this.#forgetLarge(linear);
+    if ([WALKED_HUGE, WALKED_LARGE].some((kind) => this.#large.has(fetchKey(linear, kind)))) this.#forgetLarge(linear);
     if ([WALKED_HUGE, WALKED_LARGE, 0].some((kind) => this.#fetched.has(fetchKey(linear, kind)))) this.#forgetFetches();
   }
 
