@@ -52,6 +52,7 @@ export { Kvm, VCPU_MMAP_SIZE } from "./core/kvm/kvm.ts";
 export { KvmError } from "./core/kvm/kvm_error.ts";
 export { KVM_ALIAS_SLOTS, KVM_MEMORY_SLOTS, PAGE_SIZE } from "./core/kvm/memory_map.ts";
 export { type EngineChoice, openKvm, type OpenKvmOptions } from "./core/kvm/open_kvm.ts";
+export type { Timestamp } from "./core/engine/soft.ts";
 export { type RawArgument, type RawDirtyLog, RawKvm } from "./core/kvm/raw.ts";
 export { describeUnknownExit } from "./core/kvm/unknown_exit.ts";
 export { type RunAsyncOptions, type RunOptions, Vcpu } from "./core/kvm/vcpu.ts";

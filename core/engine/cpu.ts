@@ -177,6 +177,10 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     return this.#retired + (this.#slice - this.#left);
   }
 
+  ticks(): number {
+    return this.vm.timestamp(this.instructions());
+  }
+
   /** Brings RIP and the budget up to date with the record that runs. */
   #sync(record: number): void {
     const { i32, u8, u16 } = this;

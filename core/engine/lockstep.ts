@@ -19,7 +19,7 @@ import { LockstepError } from "./lockstep_error.ts";
 import { type LockstepMemory, LockstepRam } from "./lockstep_memory.ts";
 import { narrow } from "./lockstep_narrow.ts";
 import { LockstepPair } from "./lockstep_pair.ts";
-import { type Engine, SoftVm } from "./soft.ts";
+import { type Engine, SoftVm, type Timestamp } from "./soft.ts";
 
 /** Instructions in a slice. */
 const SLICE = 10_000;
@@ -31,6 +31,8 @@ const EXIT_IO = 2, EXIT_MMIO = 6, EXIT_INTR = 10;
 export interface LockstepOptions {
   /** Instructions between two comparisons, 1 or more; 10 000 unless told. */
   readonly slice?: number;
+  /** What the time-stamp counters count, a function of the instructions alone; they themselves unless told. */
+  readonly timestamp?: Timestamp;
   /** Makes the machine of one side, for tests; a {@linkcode SoftVm} unless told. */
   readonly createVm?: (engine: Engine) => SoftVm;
 }
@@ -54,6 +56,10 @@ class LockstepVcpu implements BackendVcpu {
     this.#ram = ram;
     this.#slice = slice;
     this.shared = pair.primary.shared;
+  }
+
+  instructions(): number {
+    return this.#pair.primary.instructions();
   }
 
   run(maxInstructions: number): number {
@@ -190,7 +196,7 @@ class LockstepVm implements BackendVm {
   readonly #ram: LockstepRam;
   readonly #slice: number;
 
-  constructor({ slice = SLICE, createVm = (engine) => new SoftVm(engine) }: LockstepOptions) {
+  constructor({ slice = SLICE, timestamp, createVm = (engine) => new SoftVm(engine, timestamp) }: LockstepOptions) {
     this.#primary = createVm("interpreter");
     this.#secondary = createVm("translator");
     this.#ram = new LockstepRam(this.#primary, this.#secondary);

@@ -17,7 +17,15 @@ export type Engine = "auto" | "interpreter" | "translator";
 export interface SoftOptions {
   /** The executor; `auto` unless told. */
   readonly engine?: Engine;
+  /** What the time-stamp counters count; the instructions unless told. */
+  readonly timestamp?: Timestamp;
 }
+
+/**
+ * What a time-stamp counter counts, given how many instructions its processor has executed: a whole number of ticks below
+ * 2^53 that never goes back.
+ */
+export type Timestamp = (instructions: number) => number;
 
 /** A machine of the soft backend. */
 export class SoftVm implements BackendVm {
@@ -25,7 +33,7 @@ export class SoftVm implements BackendVm {
   readonly ram: Ram = new Ram();
   readonly #vcpus: SoftVcpu[] = [];
 
-  constructor(readonly engine: Engine = "auto") {
+  constructor(readonly engine: Engine = "auto", readonly timestamp: Timestamp = (instructions) => instructions) {
     this.ram.codeTouched = (place, length) => this.codeTouched(place, length);
   }
 
@@ -89,7 +97,7 @@ export function createSoftBackend(options: SoftOptions = {}): Backend {
   return {
     name: "soft",
     msrIndexList: () => Uint32Array.from(MSR_INDEX_LIST),
-    createVm: () => new SoftVm(options.engine),
+    createVm: () => new SoftVm(options.engine, options.timestamp),
     [Symbol.dispose]() {},
   };
 }

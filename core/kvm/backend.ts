@@ -108,6 +108,8 @@ export interface BackendVcpu extends Disposable {
    * @returns 0, or -EINTR (-4) with `exit_reason` KVM_EXIT_INTR.
    */
   run(maxInstructions: number): number;
+  /** How many instructions it has executed since it was made; left out where that is not counted (the real device). */
+  instructions?(): number;
   /** KVM_GET_REGS into `struct kvm_regs`. */
   getRegs(regs: Uint8Array): void;
   /** KVM_SET_REGS. */

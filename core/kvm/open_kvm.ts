@@ -4,7 +4,7 @@
  */
 
 import { createLockstepBackend } from "../engine/lockstep.ts";
-import { createSoftBackend } from "../engine/soft.ts";
+import { createSoftBackend, type Timestamp } from "../engine/soft.ts";
 import { createNativeBackend } from "../native/native.ts";
 import type { Backend, BackendName } from "./backend.ts";
 import { Kvm } from "./kvm.ts";
@@ -34,6 +34,12 @@ export interface OpenKvmOptions {
    */
   readonly engine?: EngineChoice;
   /**
+   * What the guest's time-stamp counters count; ignored by the real device, which has its own. With the engine `"both"` it
+   * must depend on the number of instructions alone.
+   * @default the instructions themselves
+   */
+  readonly timestamp?: Timestamp;
+  /**
    * Told in one line why `"auto"` fell back to the software engine. Without it, `console.error` is, once in a process.
    */
   readonly onFallback?: (reason: string) => void;
@@ -49,8 +55,8 @@ function sayFallback(reason: string): void {
 }
 
 /** The software engine. */
-function soft(engine: EngineChoice): Backend {
-  return engine === "both" ? createLockstepBackend() : createSoftBackend({ engine });
+function soft(engine: EngineChoice, timestamp: Timestamp | undefined): Backend {
+  return engine === "both" ? createLockstepBackend({ timestamp }) : createSoftBackend({ engine, timestamp });
 }
 
 /** The real device; with no permission for it, an error rather than a question to the user. */
@@ -77,13 +83,13 @@ function nativeIfPermitted(): Backend {
  * ```
  */
 export function openKvm(options: OpenKvmOptions = {}): Kvm {
-  const { backend = "auto", engine, onFallback = sayFallback } = options;
+  const { backend = "auto", engine, timestamp, onFallback = sayFallback } = options;
   if (engine !== undefined && !ENGINES.includes(engine)) {
     throw new KvmError("EINVAL", "open KVM", `there is no engine "${engine as string}"; use ${ENGINES.join(", ")}`);
   }
   switch (backend) {
     case "soft":
-      return new Kvm(soft(engine ?? "auto"));
+      return new Kvm(soft(engine ?? "auto", timestamp));
     case "kvm":
       if (engine !== undefined) {
         throw new KvmError(
@@ -94,13 +100,13 @@ export function openKvm(options: OpenKvmOptions = {}): Kvm {
       }
       return new Kvm(createNativeBackend());
     case "auto":
-      if (engine !== undefined) return new Kvm(soft(engine));
+      if (engine !== undefined) return new Kvm(soft(engine, timestamp));
       try {
         return new Kvm(nativeIfPermitted());
       } catch (error) {
         if (!(error instanceof KvmError)) throw error;
         onFallback(`${error.message}; using the software engine`);
-        return new Kvm(soft("auto"));
+        return new Kvm(soft("auto", timestamp));
       }
     default:
       throw new KvmError("EINVAL", "open KVM", `there is no backend "${backend as string}"; use soft, kvm or auto`);

@@ -47,3 +47,21 @@ Deno.test("openKvm() refuses an unknown backend", () => {
   const error = assertThrows(() => openKvm(options), KvmError, 'there is no backend "hard"; use soft, kvm or auto');
   assertEquals(error.code, "EINVAL");
 });
+
+Deno.test(
+  "openKvm() timestamp is what RDTSC counts, and Vcpu.instructions what it is given",
+  { permissions: "none" },
+  () => {
+    for (const engine of ["interpreter", "translator", "both"] as const) {
+      using kvm = openKvm({ backend: "soft", engine, timestamp: (instructions) => 5 * 2 ** 32 + 10 * instructions });
+      using vm = kvm.createVm();
+      vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0xffff0000, memory_size: 0x10000 });
+      vm.write(0xfffffff0, Uint8Array.of(0x90, 0x0f, 0x31, 0xf4)); // nop; rdtsc; hlt
+      using vcpu = vm.createVcpu(0);
+      assertEquals(vcpu.instructions, 0);
+      vcpu.run();
+      const { rax, rdx } = vcpu.getRegs();
+      assertEquals([rdx, rax, vcpu.instructions], [5n, 10n, 3]);
+    }
+  },
+);

@@ -396,6 +396,31 @@ export class Vcpu implements Disposable {
   }
 
   /**
+   * How many instructions the guest has executed on this processor since it was made; one that an exit interrupts, such as
+   * IN or OUT, is counted when it completes. Undefined where they are not counted: the real device.
+   * @throws KvmError EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { KvmRegs, openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0, memory_size: 0x1000 });
+   * vm.write(0, Uint8Array.of(0x40, 0x40, 0xf4)); // inc ax; inc ax; hlt
+   * using vcpu = vm.createVcpu(0);
+   * vcpu.setSregs(Object.assign(vcpu.getSregs(), { cs: { ...vcpu.getSregs().cs, base: 0n, selector: 0 } }));
+   * vcpu.setRegs(new KvmRegs({ rip: 0, rflags: 2 }));
+   * vcpu.run();
+   * assertEquals(vcpu.instructions, 3);
+   * ```
+   */
+  get instructions(): number | undefined {
+    return this.#open("count instructions").instructions?.();
+  }
+
+  /**
    * Ends the {@linkcode run} under way after so many milliseconds with KVM_EXIT_INTR (0 cancels), where the engine cannot
    * bound a run by a number of instructions: the real device. Undefined where it can. {@linkcode runAsync} sets it anew.
    * @throws KvmError EBADF when closed.

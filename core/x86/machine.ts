@@ -37,6 +37,8 @@ export interface Machine {
   readonly segment: number;
   /** Instructions executed since reset: the virtual clock. */
   instructions(): number;
+  /** What the time-stamp counter counts, from the beginning of the machine on: a whole number below 2^53. */
+  ticks(): number;
 
   /** Reads 1, 2 or 4 bytes at a linear address, as supervisor (`user` false) or with the rights of CPL 3. Faults. */
   read(linear: number, size: number, user: boolean): number;

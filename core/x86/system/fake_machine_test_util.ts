@@ -48,6 +48,10 @@ export class FakeMachine implements Machine {
     reset(this);
   }
 
+  ticks(): number {
+    return this.clock;
+  }
+
   instructions(): number {
     return this.clock;
   }

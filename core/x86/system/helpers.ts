@@ -75,7 +75,7 @@ function cpuid(m: Machine): void {
 
 function timeStamp(m: Machine): void {
   if (m.i32[CR4 >> 2] & CR4_TSD && cpl(m) > 0) m.fault(GP, 0);
-  const now = m.instructions(), offset = slot(N.tscOffset) >> 2;
+  const now = m.ticks(), offset = slot(N.tscOffset) >> 2;
   if (m.i32[offset + 1] === 0 && m.i32[offset] === 0) return setPair(m, now % 0x1_0000_0000, now / 0x1_0000_0000);
   const tsc = readTsc(m);
   setPair(m, Number(tsc & 0xffff_ffffn), Number(tsc >> 32n));

@@ -57,7 +57,7 @@ const U32 = 0xffff_ffffn;
 
 /** The time-stamp counter. */
 export function readTsc(m: Machine): bigint {
-  return BigInt.asUintN(64, BigInt(m.instructions()) + m.u64[slot(N.tscOffset) >> 3]);
+  return BigInt.asUintN(64, BigInt(m.ticks()) + m.u64[slot(N.tscOffset) >> 3]);
 }
 
 define(MSR_TSC, {
@@ -65,7 +65,7 @@ define(MSR_TSC, {
   read: readTsc,
   write: (m, value) => {
     const at = slot(N.tscOffset) >> 3, old = m.u64[at];
-    const next = BigInt.asUintN(64, value - BigInt(m.instructions()));
+    const next = BigInt.asUintN(64, value - BigInt(m.ticks()));
     m.u64[at] = next;
     const adjust = slot(N.tscAdjust) >> 3;
     m.u64[adjust] = BigInt.asUintN(64, m.u64[adjust] + next - old);

@@ -31,7 +31,7 @@ export const MSR_SLOTS = {
   debugControl: 45,
   /** Four banks of four registers. */
   machineCheck: 46,
-  /** TSC minus instructions executed. */
+  /** TSC minus ticks. */
   tscOffset: 62,
 } as const;
 
