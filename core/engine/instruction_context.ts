@@ -4,7 +4,7 @@
  * is up to its home: an interpreter handler or a translated region.
  * @module
  */
-import { constantOf, type Expr, type I32, i32, type I64, i64, load, select, type V128 } from "../wasm/expr.ts";
+import { constantOf, type Expr, type I32, i32, type I64, i64, select, type V128 } from "../wasm/expr.ts";
 import type { Callee, FunctionBuilder } from "../wasm/module.ts";
 import type { ValType } from "../wasm/ops.ts";
 import type { Access, Ctx, Operand, Width } from "../x86/context.ts";
@@ -84,6 +84,14 @@ export interface Home {
   read(at: I32, width: Width): I64;
   /** Writes the low `width` bits of a general register, now; `value` is bound. */
   write(at: I32, width: Width, value: I64): void;
+  /** Reads state that is no general register. */
+  readState<T extends ValType>(name: string, at: I32): Expr<T>;
+  /** Writes state that is no general register, now; `value` is bound. */
+  writeState(name: string, at: I32, value: Expr): void;
+  /** Raises if a condition holds that only helpers change. */
+  guard(name: string, fails: I32, raise: () => void): void;
+  /** The instruction reaches for the state block by itself. */
+  wholeState(): void;
   /** The flag words; they do not change any more. */
   flags(): FlagWords;
   /** Whether flag words are expressions that may never be evaluated. */
@@ -527,23 +535,31 @@ export class InstructionContext implements Ctx {
   }
 
   state<T extends Expr>(name: string, address: number | I32): T {
-    const e = typeof address === "number" ? load(name, K32(0), { offset: address }) : load(name, address);
-    return this.f.let(e) as Expr as T;
+    const at = typeof address === "number" ? K32(address) : address;
+    return this.f.let(this.home.readState(name, at)) as Expr as T;
   }
 
   setState(name: string, address: number | I32, value: Expr): void {
-    const v = this.f.let(value);
-    if (typeof address === "number") {
-      this.defer(`s${address}`, () => this.f.store(name, K32(0), v, { offset: address }));
-    } else {
-      const at = this.f.let(address);
-      this.defer(`x${this.#pending.length}`, () => this.f.store(name, at, v));
-    }
+    const v = this.f.let(value), at = typeof address === "number" ? K32(address) : this.f.let(address);
+    const key = typeof address === "number" ? `s${address}` : `x${this.#pending.length}`;
+    this.defer(key, () => this.home.writeState(name, at, v));
+  }
+
+  putState(name: string, address: number, value: Expr): void {
+    this.home.writeState(name, K32(address), this.f.let(value));
+  }
+
+  guard(name: string, fails: I32, raise: () => void): void {
+    this.home.guard(name, fails, raise);
+  }
+
+  wholeState(): void {
+    this.home.wholeState();
   }
 
   read128(o: Operand): V128 {
     if (o.isMemory) return this.f.let(o.access(16, "read").load<V128>("v128.load"));
-    return this.f.let(load<"v128">("v128.load", o.address()));
+    return this.state("v128.load", o.address());
   }
 }
 

@@ -39,6 +39,21 @@ export class InterpreterHome implements Home {
     this.f.store(width === 32 ? "i64.store" : storeName(width), placed(at)[0], v, placed(at)[1]);
   }
 
+  readState<T extends ValType>(name: string, at: I32): Expr<T> {
+    return load<T>(name, ...placed(at));
+  }
+
+  writeState(name: string, at: I32, value: Expr): void {
+    const [base, argument] = placed(at);
+    this.f.store(name, base, value, argument);
+  }
+
+  guard(_name: string, fails: I32, raise: () => void): void {
+    this.f.if(fails, raise, null, "unlikely");
+  }
+
+  wholeState(): void {}
+
   flags(): FlagWords {
     return {
       res: this.f.let(i64.load(K(0), { offset: S.FRES })),

@@ -4,8 +4,9 @@
  * record, and leaves through one of a few exits at its end, where the locals are stored.
  * @module
  */
-import { type I32, i32, type I64, i64, load } from "../wasm/expr.ts";
+import { constantOf, type Expr, type I32, i32, type I64, i64, load } from "../wasm/expr.ts";
 import type { FunctionBuilder, Label, Local, Stmt } from "../wasm/module.ts";
+import type { ValType } from "../wasm/ops.ts";
 import type { Width } from "../x86/context.ts";
 import type { Form } from "../x86/insn.ts";
 import * as S from "../x86/state.ts";
@@ -16,6 +17,7 @@ import { RegionAccess, type RememberedPage } from "./region_access.ts";
 import { RegionFlags } from "./region_flags.ts";
 import { type Block, isBack, successors } from "./region_graph.ts";
 import { RegionHome } from "./region_home.ts";
+import { RegionVectors } from "./region_vectors.ts";
 import type { Shape } from "./shape.ts";
 
 const K = (n: number): I32 => i32.const(n);
@@ -66,6 +68,9 @@ const EXITS: readonly ExitKind[] = ["fault", "leave", "run", "interpret", "goto"
 /** Builds one region into a function of type (i32) → i32. */
 export class Region {
   readonly flags: RegionFlags;
+  readonly #vectors: RegionVectors;
+  /** What must not be so for the region to run at all: conditions by name. */
+  readonly #guards: Map<string, I32> = new Map();
   /** Address of the record being emitted. */
   #at = 0;
   /** Its place in its block. */
@@ -106,6 +111,7 @@ export class Region {
   constructor(readonly f: FunctionBuilder, readonly calls: Support, readonly code: RegionCode) {
     this.#entry = code.blocks[0];
     this.flags = new RegionFlags(f, this.#entry);
+    this.#vectors = new RegionVectors(f);
     this.#left = f.local("i32");
     this.#next = f.local("i32");
     this.#handler = f.local("i32");
@@ -125,12 +131,9 @@ export class Region {
     const budget = i32.sub(i32.load(K(0), { offset: S.BUDGET }), K(u8[entry.start + S.R_SEQ]));
     f.set(this.#left, budget);
     const here = K(entry.start);
-    f.if(
-      i32.lt_s(f.get(this.#left), K(this.#longestPath(entry))),
-      () => f.returnCallIndirect(this.calls.handlerType, 0, K(this.code.describe(entry.start).handler), here),
-      null,
-      "unlikely",
-    );
+    const interpret = () =>
+      f.returnCallIndirect(this.calls.handlerType, 0, K(this.code.describe(entry.start).handler), here);
+    f.if(i32.lt_s(f.get(this.#left), K(this.#longestPath(entry))), interpret, null, "unlikely");
     const loading = f.hole();
     const nest = (i: number): void => {
       if (i < 0) return this.#tree(entry);
@@ -146,6 +149,7 @@ export class Region {
     for (const hole of this.#storing) {
       f.fill(hole, () => {
         for (const n of this.#written) this.#store(n);
+        this.#vectors.store();
         if (!this.flags.written) return;
         f.store("i64.store", K(0), f.get(this.flags.res), { offset: S.FRES });
         f.store("i64.store", K(0), f.get(this.flags.aux), { offset: S.FAUX });
@@ -153,6 +157,9 @@ export class Region {
     }
     if (this.#written.has(RCX)) { for (const hole of this.#storingRcx) f.fill(hole, () => this.#store(RCX)); }
     f.fill(loading, () => {
+      const guards = [...this.#guards.values()];
+      if (guards.length) f.if(guards.reduce((a, b) => i32.or(a, b)), interpret, null, "unlikely");
+      this.#vectors.load();
       this.#registers.forEach((l, n) => l && f.set(l, i64.load(K(0), { offset: S.GPR + n * 8 })));
       f.set(this.flags.res, i64.load(K(0), { offset: S.FRES }));
       f.set(this.flags.aux, i64.load(K(0), { offset: S.FAUX }));
@@ -461,6 +468,24 @@ export class Region {
       const part = i64.shl(i64.and(value, lowMask(width)), i64.const(shift));
       f.set(l, i64.or(i64.and(f.get(l), i64.const(~mask)), part));
     }
+  }
+
+  /** Reads state that is no general register. */
+  readState<T extends ValType>(name: string, at: I32): Expr<T> {
+    const a = constantOf(at);
+    return a !== undefined && this.#vectors.has(Number(a)) ? this.#vectors.read(name, Number(a)) : load<T>(name, at);
+  }
+
+  /** Writes state that is no general register, now. */
+  writeState(name: string, at: I32, value: Expr): void {
+    const a = constantOf(at);
+    if (a !== undefined && this.#vectors.has(Number(a))) this.#vectors.write(name, Number(a), value);
+    else this.f.store(name, at, value);
+  }
+
+  /** Lets the region run only while a condition, which nothing in it changes, does not hold. */
+  guard(name: string, fails: I32): void {
+    this.#guards.set(name, fails);
   }
 
   /** An access; those of the same `key` are expected on the same page. */

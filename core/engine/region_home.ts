@@ -71,6 +71,22 @@ export class RegionHome implements Home {
     this.region.write(Number(a), width, value);
   }
 
+  readState<T extends ValType>(name: string, at: I32): Expr<T> {
+    return this.region.readState(name, at);
+  }
+
+  writeState(name: string, at: I32, value: Expr): void {
+    this.region.writeState(name, at, value);
+  }
+
+  guard(name: string, fails: I32): void {
+    this.region.guard(name, fails);
+  }
+
+  wholeState(): void {
+    throw new NeedsInterpreter();
+  }
+
   flags(): FlagWords {
     return this.region.flags.read();
   }

@@ -156,6 +156,15 @@ export interface Ctx {
   state<T extends Expr>(load: string, address: number | I32): T;
   /** Writes state at commit. */
   setState(store: string, address: number | I32, value: Expr): void;
+  /** Writes state now: only where nothing behind it can fault. */
+  putState(store: string, address: number, value: Expr): void;
+  /**
+   * Raises if `fails`, a condition on state that nothing but helpers change: a region checks it once, by its name, before
+   * it begins.
+   */
+  guard(name: string, fails: I32, raise: () => void): void;
+  /** The meaning reads or writes the state block by addresses of its own: it cannot be part of a region. */
+  wholeState(): void;
   /** A 128-bit register operand's or memory operand's value. */
   read128(o: Operand): V128;
 }

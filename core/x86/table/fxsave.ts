@@ -191,6 +191,7 @@ function unlessFast(c: Ctx, body: () => void): void {
 }
 
 function fxsave(c: Ctx): void {
+  c.wholeState();
   available(c, CR0_EM | CR0_TS);
   check(c, "modify", 512, 16);
   gatherX87(c);
@@ -202,6 +203,7 @@ function fxsave(c: Ctx): void {
 }
 
 function fxrstor(c: Ctx): void {
+  c.wholeState();
   available(c, CR0_EM | CR0_TS);
   check(c, "read", 512, 16);
   copyX87(c, "in");
@@ -225,6 +227,7 @@ function components(c: Ctx): I32 {
 
 /** XSAVE: no component is tracked; each that is asked for counts as in use. */
 function xsave(c: Ctx): void {
+  c.wholeState();
   const { f } = c, asked = components(c);
   check(c, "modify", SIZE, 64);
   const old = f.let(c.dst.access(8, "read", i64.const(HEADER)).load<I64>("i64.load"));
@@ -244,6 +247,7 @@ function xsave(c: Ctx): void {
 
 /** XRSTOR of the standard form. */
 function xrstor(c: Ctx): void {
+  c.wholeState();
   const { f } = c, asked = components(c);
   check(c, "read", SIZE, 64);
   copy(c, "in", HEADER, HEADER + 24, 8);

@@ -9,7 +9,6 @@ import {
   i32,
   i64,
   lane,
-  load,
   op,
   replaceLane,
   select,
@@ -37,9 +36,9 @@ const UD = 6, NM = 7, MF = 16, XM = 19;
 
 /** The checks of SSE instructions: #UD and #NM by CR0 and CR4. */
 export function sse(c: Ctx): void {
-  const cr0 = c.state<I32>("i32.load", CR0), cr4 = c.state<I32>("i32.load", CR4);
+  const cr0 = i32.load(k(0), { offset: CR0 }), cr4 = i32.load(k(0), { offset: CR4 });
   const disabled = i32.and(i32.xor(cr4, k(CR4_OSFXSR)), k(CR4_OSFXSR));
-  c.f.if(i32.or(i32.and(cr0, k(CR0_EM | CR0_TS)), disabled), () => {
+  c.guard("sse", i32.or(i32.and(cr0, k(CR0_EM | CR0_TS)), disabled), () => {
     c.raise(select(i32.or(i32.and(cr0, k(CR0_EM)), disabled), k(UD), k(NM)));
   });
 }
@@ -120,7 +119,7 @@ export function read32(c: Ctx, o: Operand): V128 {
 function readLow(c: Ctx, o: Operand, width: 32 | 64): V128 {
   const name = `v128.load${width}_zero`;
   if (o.isMemory) return c.f.let(o.access(width / 8, "read").load<V128>(name));
-  return c.f.let(load<"v128">(name, o.address()));
+  return c.state(name, o.address());
 }
 
 /** Writes a register of 128 bits. */
@@ -181,16 +180,16 @@ export function formatOf(c: Ctx): { readonly format: Float; readonly scalar: boo
   return { format: size === "ss" || size === "ps" ? SINGLE : DOUBLE, scalar: size === "ss" || size === "sd" };
 }
 
-/** The bits of a scalar operand. */
-export function readScalar(c: Ctx, o: Operand, { type }: Float): Expr {
-  const name = `${type}.load`;
-  if (o.isMemory) return c.f.let(o.access(type === "i32" ? 4 : 8, "read").load<Expr>(name));
-  return c.state(name, o.address());
+/** The value of a scalar operand. */
+export function readScalar(c: Ctx, o: Operand, { name, type }: Float): Expr {
+  const load = `${name}.load`;
+  if (o.isMemory) return c.f.let(o.access(type === "i32" ? 4 : 8, "read").load<Expr>(load));
+  return c.state(load, o.address());
 }
 
 /** Writes the lowest lane of a register. */
-export function writeScalar(c: Ctx, o: Operand, { type }: Float, bits: Expr): void {
-  c.setState(`${type}.store`, o.address(), bits);
+export function writeScalar(c: Ctx, o: Operand, { name }: Float, value: Expr): void {
+  c.setState(`${name}.store`, o.address(), value);
 }
 
 /** A scalar's value from its bits. */
@@ -212,10 +211,11 @@ export function vectorOf(c: Ctx, lanes: readonly Expr[]): V128 {
 /** MXCSR. */
 export const mxcsr = (c: Ctx): I32 => c.state<I32>("i32.load", MXCSR);
 
-/**
- * What makes ordinary arithmetic exact with the operators of WebAssembly: rounding to nearest, all exceptions masked,
- * the inexact flag already set.
- */
+/** Rounding to nearest, all exceptions masked: what the operators of WebAssembly do, but for the flags. */
+export const isUsual = (csr: I32): I32 => i32.eq(i32.and(csr, k(0x7f80)), k(0x1f80));
+/** The flag of the inexact exception. */
+export const inexactFlag = (csr: I32): I32 => i32.and(csr, k(0x20));
+/** As {@linkcode isUsual}, and the inexact flag is set already: arithmetic on normal numbers raises nothing new. */
 export const isOrdinary = (csr: I32): I32 => i32.eq(i32.and(csr, k(0x7fa0)), k(0x1fa0));
 /** Rounding to nearest, the inexact exception masked and its flag set. */
 export const isNearest = (csr: I32): I32 => i32.eq(i32.and(csr, k(0x7020)), k(0x1020));
@@ -225,6 +225,11 @@ export const isInexact = (csr: I32): I32 => i32.eq(i32.and(csr, k(0x1020)), k(0x
 /** Calls soft-float. */
 export function soft(c: Ctx, name: SoftFloatName, csr: I32, ...args: Expr[]): Expr {
   return c.support(name, ...args, csr);
+}
+
+/** Calls soft-float for scalars of one format: operands and result are values. */
+export function softScalar(c: Ctx, t: Float, name: SoftFloatName, csr: I32, ...values: Expr[]): Expr {
+  return valueOf(t, soft(c, name, csr, ...values.map((x) => bitsOf(t, x))));
 }
 
 /**
@@ -248,7 +253,7 @@ function accept(c: Ctx, csr: I32): void {
     const masks = i32.shr_u(csr, k(7));
     const unmasked = f.let(i32.and(flags, i32.xor(masks, k(-1))));
     const noted = select(i32.and(unmasked, k(7)), i32.and(flags, k(7)), flags);
-    f.store("i32.store", k(0), i32.or(csr, noted), { offset: MXCSR });
+    c.putState("i32.store", MXCSR, i32.or(csr, noted));
     f.if(unmasked, () => {
       c.raise(select(i32.and(c.state<I32>("i32.load", CR4), k(CR4_OSXMMEXCPT)), k(XM), k(UD)));
     });

@@ -58,7 +58,7 @@ Deno.test("SIMD no two forms overlap", () => {
   }
 });
 
-Deno.test("SIMD each meaning can be built in every size and translated, and what it calls exists", () => {
+Deno.test("SIMD each meaning can be built in every size and, but for whole images, translated, and what it calls exists", () => {
   const cpu = { memory: new WebAssembly.Memory({ initial: 1024, maximum: 1024 }), base: 0 };
   const handlers = new Handlers({
     ...cpu,
@@ -73,7 +73,12 @@ Deno.test("SIMD each meaning can be built in every size and translated, and what
     for (const { code, decoder } of decodings(form)) {
       const shape = shapeOf(decoder, (code === 16 ? 0 : code === 32 ? 1 : 2) | (code === 16 ? 0 : 4));
       assert(handlers.textOf(decoder.form, shape).length > 0);
-      assert(handlers.translatable(0, memory, decoder.form, shape), `${form.mnemonic} ${form.text} in ${code} bits`);
+      const whole = /^F?X(SAVE|RSTOR)/.test(form.mnemonic); // these reach for the whole state
+      assertEquals(
+        handlers.translatable(0, memory, decoder.form, shape),
+        !whole,
+        `${form.mnemonic} ${form.text} in ${code} bits`,
+      );
     }
   }
 });

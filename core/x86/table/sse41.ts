@@ -146,9 +146,14 @@ function round(c: Ctx): void {
   const silent = i32.or(i32.shr_u(i32.and(imm, k(8)), k(3)), isInexact(csr));
   const slow = (bits: Expr): Expr => soft(c, `${t.name}_round`, csr, bits, imm);
   if (scalar) {
-    const bits = readScalar(c, src, t);
-    const fast = () => bitsOf(t, f.let(byControl(c, rc, (name) => op(`${t.name}.${name}`, valueOf(t, bits)))));
-    const r = f.choose(i32.and(silent, isPlain(t, bits)), fast, () => slowly(c, csr, () => slow(bits)));
+    const x = readScalar(c, src, t);
+    const fast = () => f.let(byControl(c, rc, (name) => op(`${t.name}.${name}`, x)));
+    const exact = op<"i32">(`${t.name}.eq`, x, op(`${t.name}.trunc`, x));
+    const r = f.choose(
+      i32.and(i32.or(silent, exact), isPlain(t, x)),
+      fast,
+      () => slowly(c, csr, () => valueOf(t, slow(bitsOf(t, x)))),
+    );
     return writeScalar(c, dst, t, r);
   }
   const a = read128(c, src), plain = op<"i32">(`${t.bits}.all_true`, plainLanes(t, a));

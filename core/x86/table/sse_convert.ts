@@ -12,9 +12,11 @@ import {
   everywhere,
   type Float,
   formatOf,
+  inexactFlag,
   isInexact,
   isNearest,
   isOrdinary,
+  isUsual,
   join64,
   k,
   laneOf,
@@ -47,25 +49,34 @@ function fromInteger(c: Ctx): void {
   sse(c);
   const { f, dst, src } = c, { format: t } = formatOf(c), wide = src.width === 64;
   const a = src.read(), value: Expr = wide ? a : f.let(i32.wrap_i64(a));
-  const fast = (): Expr => bitsOf(t, op(`${t.name}.convert_${value.type}_s`, value));
+  const fast = (): Expr => op(`${t.name}.convert_${value.type}_s`, value);
   if (t === DOUBLE && !wide) return writeScalar(c, dst, t, f.let(fast()));
   const csr = mxcsr(c), name = `${t.name}_from_${wide ? "i64" : "i32"}` as const;
-  writeScalar(c, dst, t, f.choose(isNearest(csr), fast, () => slowly(c, csr, () => soft(c, name, csr, value))));
+  // Numbers with no more bits than the significand has are exact.
+  const least = 1n << (t === DOUBLE ? 53n : 24n), signed = wide ? a : i64.extend_i32_s(value as I32);
+  const exact = i64.le_u(i64.add(signed, i64.const(least)), i64.const(2n * least));
+  const slow = () => slowly(c, csr, () => valueOf(t, soft(c, name, csr, value)));
+  writeScalar(c, dst, t, f.choose(i32.or(exact, isNearest(csr)), fast, slow, "likely"));
 }
 
 /** CVTSS2SI and its like, for f64 and with truncation. */
 const toInteger = (truncate: boolean) => (c: Ctx): void => {
   sse(c);
   const { f, dst, src } = c, { format: t } = formatOf(c), wide = dst.width === 64, type = wide ? "i64" : "i32";
-  const bits = readScalar(c, src, t), csr = mxcsr(c), x = f.let(valueOf(t, bits));
+  const x = readScalar(c, src, t), csr = mxcsr(c);
   // All magnitudes below are in range; the largest f64 below 2^31 rounds to 2^31.
   const limit = op<"f64">("f64.convert_i64_u", i64.const(wide ? 1n << 63n : (1n << 31n) - 1n));
   const bound = t === SINGLE ? op("f32.demote_f64", limit) : limit;
   const inRange = op<"i32">(`${t.name}.lt`, op(`${t.name}.abs`, x), bound);
+  const exact = op<"i32">(`${t.name}.eq`, x, op(`${t.name}.trunc`, x));
   const r = f.choose(
-    both(truncate ? isInexact(csr) : isNearest(csr), inRange),
+    both(i32.or(truncate ? isInexact(csr) : isNearest(csr), exact), inRange),
     () => op(`${type}.trunc_sat_${t.name}_s`, truncate ? x : op(`${t.name}.nearest`, x)) as Expr,
-    () => slowly(c, csr, () => soft(c, truncate ? `${t.name}_to_${type}_trunc` : `${t.name}_to_${type}`, csr, bits)),
+    () => {
+      const name = truncate ? `${t.name}_to_${type}_trunc` as const : `${t.name}_to_${type}` as const;
+      return slowly(c, csr, () => soft(c, name, csr, bitsOf(t, x)));
+    },
+    "likely",
   );
   dst.write(wide ? r as I64 : i64.extend_i32_u(r as I32));
 };
@@ -73,27 +84,23 @@ const toInteger = (truncate: boolean) => (c: Ctx): void => {
 /** CVTSS2SD. */
 function widen(c: Ctx): void {
   sse(c);
-  const { f } = c, bits = readScalar(c, c.src, SINGLE);
-  const r = f.choose(isPlain(SINGLE, bits), () => bitsOf(DOUBLE, op("f64.promote_f32", valueOf(SINGLE, bits))), () => {
+  const { f } = c, x = readScalar(c, c.src, SINGLE);
+  const r = f.choose(isPlain(SINGLE, x), () => op("f64.promote_f32", x), () => {
     const csr = mxcsr(c);
-    return slowly(c, csr, () => soft(c, "f32_to_f64", csr, bits));
-  });
+    return slowly(c, csr, () => valueOf(DOUBLE, soft(c, "f32_to_f64", csr, bitsOf(SINGLE, x))));
+  }, "likely");
   writeScalar(c, c.dst, DOUBLE, r);
 }
 
 /** CVTSD2SS. */
 function narrow(c: Ctx): void {
   sse(c);
-  const { f } = c, bits = readScalar(c, c.src, DOUBLE), csr = mxcsr(c);
-  const x = valueOf(DOUBLE, bits) as F64, r = f.let(op<"f32">("f32.demote_f64", x));
+  const { f } = c, x = readScalar(c, c.src, DOUBLE) as F64, csr = mxcsr(c), r = f.let(op<"f32">("f32.demote_f64", x));
   const zero = op<"i32">("f64.eq", x, op<"f64">("f64.convert_i32_s", k(0)));
-  const fast = both(isOrdinary(csr), isPlain(DOUBLE, bits), isSafe(SINGLE, r, zero));
-  writeScalar(
-    c,
-    c.dst,
-    SINGLE,
-    f.choose(fast, () => bitsOf(SINGLE, r), () => slowly(c, csr, () => soft(c, "f64_to_f32", csr, bits))),
-  );
+  const silent = i32.or(inexactFlag(csr), op("f64.eq", op("f64.promote_f32", r), x));
+  const fast = both(isUsual(csr), silent, isPlain(DOUBLE, x), isSafe(SINGLE, r, zero));
+  const slow = () => slowly(c, csr, () => valueOf(SINGLE, soft(c, "f64_to_f32", csr, bitsOf(DOUBLE, x))));
+  writeScalar(c, c.dst, SINGLE, f.choose(fast, () => r, slow, "likely"));
 }
 
 // Vectors.

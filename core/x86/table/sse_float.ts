@@ -3,7 +3,19 @@
  * the exact answer and raise nothing new, soft-float otherwise. Source: SDM volume 1, chapter 11 and 4.8; volume 2.
  * @module
  */
-import { type Expr, type I32, i32, i64, op, select, shuffle, v, type V128, v128Const } from "../../wasm/expr.ts";
+import {
+  type Expr,
+  type I32,
+  i32,
+  type I64,
+  i64,
+  op,
+  select,
+  shuffle,
+  v,
+  type V128,
+  v128Const,
+} from "../../wasm/expr.ts";
 import type { Ctx } from "../context.ts";
 import { wordsOf } from "../flags.ts";
 import { insn, type Row } from "../insn.ts";
@@ -16,10 +28,11 @@ import {
   type Float,
   formatOf,
   immediate,
+  inexactFlag,
   isOrdinary,
+  isUsual,
   k,
   laneOf,
-  limitBits,
   mxcsr,
   read128,
   readScalar,
@@ -27,6 +40,7 @@ import {
   SINGLE,
   slowly,
   soft,
+  softScalar,
   sse,
   valueOf,
   vectorLimits,
@@ -87,13 +101,42 @@ export function vectorArithmetic(
   const { f } = c, csr = mxcsr(c);
   const signs = v128Const(Array.from({ length: 16 }, (_, i) => i % (32 / t.lanes) === 16 / t.lanes - 1 ? 0x80 : 0));
   const second = alternate ? f.let(v("v128.xor", b, signs)) : b;
-  const r = f.let(v(`${t.shape}.${name}`, a, second));
-  return f.choose(
-    // One test for all three: nothing is NaN, infinite, zero or nearly denormal.
-    both(isOrdinary(csr), allLanes(t, normalLanes(t, a, b, r))),
-    () => r,
-    () => lanewise(c, `${t.shape}_${alternate ? "addsub" : name}`, csr, a, b),
-  );
+  const r = f.let(v(`${t.shape}.${name}`, a, second)), result = f.local("v128");
+  f.set(result, r);
+  f.block((done) => {
+    f.block((other) => {
+      // One test for all three: nothing is NaN, infinite, zero or nearly denormal.
+      f.brIf(other, i32.eqz(allLanes(t, normalLanes(t, a, b, r))), "unlikely");
+      f.brIf(done, isOrdinary(csr), "likely");
+      f.brIf(other, i32.eqz(isUsual(csr)), "unlikely");
+      f.brIf(done, areExact(c, t, name, a, second, r), "likely");
+    });
+    f.set(result, lanewise(c, `${t.shape}_${alternate ? "addsub" : name}`, csr, a, b));
+  });
+  return f.get(result);
+}
+
+/** Whether all lanes of a product of doubles are exact, as far as can be told by their low bits. */
+function areExactProducts(a: V128, b: V128): I32 {
+  const fraction = everywhere(DOUBLE, (1n << 52n) - 1n), one = everywhere(DOUBLE, 1n << 52n);
+  const [x, y] = [a, b].map((value) => vor(vand(value, fraction), one));
+  return op("i64x2.all_true", v("i64x2.eq", v("i64x2.shl", v("i64x2.mul", x, y), k(11)), everywhere(DOUBLE, 0n)));
+}
+
+/** Whether `r`, the result for normal operands and normal itself, is known to be exact in all lanes. */
+function areExact(c: Ctx, t: Float, name: Arithmetic, a: V128, b: V128, r: V128): I32 {
+  const { shape } = t;
+  if (name === "add" || name === "sub") {
+    const second = name === "sub" ? v(`${shape}.neg`, b) : b, part = c.f.let(v(`${shape}.sub`, r, a));
+    const left = v(`${shape}.sub`, a, v(`${shape}.sub`, r, part));
+    return allLanes(t, isZero(t, v(`${shape}.add`, left, v(`${shape}.sub`, second, part))));
+  }
+  const [x, y, z] = name === "mul" ? [a, b, r] : [r, b, a];
+  if (t === DOUBLE) return both(areExactProducts(x, y), allLanes(t, v("f64x2.eq", v("f64x2.mul", x, y), z)));
+  const wide = (value: V128, high: boolean): V128 =>
+    v("f64x2.promote_low_f32x4", high ? shuffle(value, value, words(2, 3, 2, 3)) : value);
+  const half = (high: boolean): V128 => v("f64x2.eq", v("f64x2.mul", wide(x, high), wide(y, high)), wide(z, high));
+  return allLanes(DOUBLE, vand(half(false), half(true)));
 }
 
 /** MINPS, MAXPS: the second operand if the two are equal or not ordered. */
@@ -123,73 +166,117 @@ function vectorRoot(c: Ctx, t: Float, a: V128): V128 {
   );
 }
 
-// Scalars, as bits.
+// Scalars.
+
+const zeroOf = (t: Float): Expr => valueOf(t, constant(t, 0n));
+const isZeroScalar = (t: Float, a: Expr): I32 => op(`${t.name}.eq`, a, zeroOf(t));
 
 /** Whether a scalar is zero or at least a normal number in magnitude, and no NaN. */
-export function isPlain(t: Float, bits: Expr): I32 {
-  const [least] = scalarLimits(t), a = valueOf(t, bits);
-  return i32.or(op(`${t.name}.ge`, op(`${t.name}.abs`, a), least), scalarZero(t, a));
+export function isPlain(t: Float, a: Expr): I32 {
+  const [least] = scalarLimits(t);
+  return i32.or(op(`${t.name}.ge`, op(`${t.name}.abs`, a), least), isZeroScalar(t, a));
 }
 
-/** Whether the bits of a scalar are those of no denormal. */
-function isNoDenormal(t: Float, bits: Expr): I32 {
-  const [least] = limitBits(t), one = constant(t, 1n);
-  const shifted = op(`${t.type}.sub`, op(`${t.type}.shl`, bits, one), one);
-  return op(`${t.type}.ge_u`, shifted, constant(t, 2n * least - 1n));
-}
-
-/** Whether the bits of a scalar are those of a finite number above the smallest normal one in magnitude. */
-function isInside(t: Float, bits: Expr): I32 {
-  const [least, infinity] = limitBits(t);
-  const above = op(`${t.type}.sub`, op(`${t.type}.shl`, bits, constant(t, 1n)), constant(t, 2n * least + 1n));
-  return op(`${t.type}.lt_u`, above, constant(t, 2n * (infinity - least) - 1n));
-}
-
-const scalarZero = (t: Float, a: Expr): I32 =>
-  op(`${t.name}.eq`, a, valueOf(t, t.type === "i32" ? k(0) : i64.const(0)));
-
-/** Whether a result can be neither overflown nor tiny. */
-export function isSafe(t: Float, r: Expr, zero: I32): I32 {
+/** Whether a result can be neither overflown nor tiny, and is not zero. */
+function isInside(t: Float, r: Expr): I32 {
   const [least, infinity] = scalarLimits(t), size = op<"f64">(`${t.name}.abs`, r);
-  const inside: I32 = both(op(`${t.name}.gt`, size, least), op(`${t.name}.lt`, size, infinity));
-  return i32.or(inside, both(zero, scalarZero(t, r)));
+  return both(op(`${t.name}.gt`, size, least), op(`${t.name}.lt`, size, infinity));
+}
+
+/** Whether a result can be neither overflown nor tiny, or is zero where `zero` says that this is exact. */
+export function isSafe(t: Float, r: Expr, zero: I32): I32 {
+  return i32.or(isInside(t, r), both(zero, isZeroScalar(t, r)));
+}
+
+/** Lane numbers of the 32-bit words of two vectors. */
+const words = (...lanes: readonly number[]): number[] => lanes.flatMap((n) => [0, 1, 2, 3].map((i) => n * 4 + i));
+
+/** Whether two operands and their result are normal numbers, and the result is none of the largest. */
+function areNormal(t: Float, a: Expr, b: Expr, r: Expr): I32 {
+  // Lane by lane the words with the exponents of a, b and r, and of r once more: none may be 0, nor the last one all ones.
+  const [x, y, z] = [a, b, r].map((value) => v(`${t.shape}.splat`, value));
+  const exponents = shuffle(shuffle(x, y, words(0, 4, 1, 5)), z, words(2, 3, 5, 5));
+  const all = t === SINGLE ? 0x7f80_0000n : 0x7ff0_0000n, infinite = Number(all >> 16n);
+  const last = v128Const([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, infinite & 0xff, infinite >> 8]);
+  return op("i32x4.all_true", v("v128.xor", v("v128.and", exponents, everywhere(SINGLE, all)), last));
+}
+
+/** Whether the product of two normal numbers is exact, as far as can be told by the low bits of it. */
+function isExactProduct(a: Expr, b: Expr): I32 {
+  const [x, y] = [a, b].map((value) => {
+    const fraction = i64.and(bitsOf(DOUBLE, value) as I64, i64.const((1n << 52n) - 1n));
+    return i64.or(fraction, i64.const(1n << 52n));
+  });
+  return i64.eqz(i64.shl(i64.mul(x, y), i64.const(11)));
+}
+
+/** Whether `r`, the result for normal operands and normal itself, is known to be exact; wrongly no is not wrong. */
+function isExact(t: Float, name: Arithmetic, a: Expr, b: Expr, r: Expr): I32 {
+  const { name: n } = t;
+  if (name === "add" || name === "sub") {
+    // The error of a sum, as Knuth gives it.
+    const second = name === "sub" ? op(`${n}.neg`, b) : b, part = op(`${n}.sub`, r, a);
+    const error = op(`${n}.add`, op(`${n}.sub`, a, op(`${n}.sub`, r, part)), op(`${n}.sub`, second, part));
+    return op(`${n}.eq`, error, zeroOf(t));
+  }
+  const [x, y, z] = name === "mul" ? [a, b, r] : [r, b, a];
+  const product = (p: Expr, q: Expr): Expr => op("f64.mul", p, q);
+  if (t === SINGLE) {
+    const wide = (value: Expr): Expr => op("f64.promote_f32", value);
+    return op("f64.eq", product(wide(x), wide(y)), wide(z));
+  }
+  return both(isExactProduct(x, y), name === "mul" ? k(1) : op("f64.eq", product(x, y), z));
 }
 
 /** One of the four operations. */
 export function scalarArithmetic(c: Ctx, t: Float, name: Arithmetic, a: Expr, b: Expr): Expr {
-  const { f } = c, csr = mxcsr(c), [x, y] = [f.let(valueOf(t, a)), f.let(valueOf(t, b))];
-  const r = f.let(op(`${t.name}.${name}`, x, y));
-  const bits = f.let(bitsOf(t, r));
-  const plain = f.let(both(isOrdinary(csr), isNoDenormal(t, a), isNoDenormal(t, b)));
-  const zero = () =>
-    name === "mul" ? i32.or(scalarZero(t, x), scalarZero(t, y)) : name === "div" ? scalarZero(t, x) : k(1);
-  return f.choose(both(plain, isInside(t, bits)), () => bits, () =>
-    f.choose(
-      both(plain, scalarZero(t, r), zero()),
-      () => bits,
-      () => slowly(c, csr, () => soft(c, `${t.name}_${name}`, csr, a, b)),
-    ));
+  const { f } = c, csr = mxcsr(c), r = f.let(op(`${t.name}.${name}`, a, b)), result = f.local(r.type);
+  f.set(result, r);
+  f.block((done) => {
+    f.block((other) => {
+      f.brIf(other, i32.eqz(areNormal(t, a, b, r)), "unlikely");
+      f.brIf(done, isOrdinary(csr), "likely");
+      f.brIf(other, i32.eqz(isUsual(csr)), "unlikely");
+      f.brIf(done, isExact(t, name, a, b, r), "likely");
+    });
+    const simple = both(isUsual(csr), isPlain(t, a), isPlain(t, b), exactWithZero(t, name, a, b, r));
+    f.brIf(done, simple);
+    f.set(result, slowly(c, csr, () => softScalar(c, t, `${t.name}_${name}`, csr, a, b)));
+  });
+  return f.get(result);
+}
+
+/** Whether a result is exact because an operand is zero, or two are alike. */
+function exactWithZero(t: Float, name: Arithmetic, a: Expr, b: Expr, r: Expr): I32 {
+  const nothing = isZeroScalar(t, r);
+  if (name === "mul") return both(nothing, i32.or(isZeroScalar(t, a), isZeroScalar(t, b)));
+  if (name === "div") return both(nothing, isZeroScalar(t, a));
+  return i32.or(nothing, both(i32.or(isZeroScalar(t, a), isZeroScalar(t, b)), isInside(t, r)));
 }
 
 function scalarExtreme(c: Ctx, t: Float, name: "min" | "max", a: Expr, b: Expr): Expr {
-  const { f } = c, before = op<"i32">(`${t.name}.${name === "min" ? "lt" : "gt"}`, valueOf(t, a), valueOf(t, b));
+  const { f } = c, before = op<"i32">(`${t.name}.${name === "min" ? "lt" : "gt"}`, a, b);
   return f.choose(
     both(isPlain(t, a), isPlain(t, b)),
     () => select(before, a, b),
     () => {
       const csr = mxcsr(c);
-      return slowly(c, csr, () => soft(c, `${t.name}_${name}`, csr, a, b));
+      return slowly(c, csr, () => softScalar(c, t, `${t.name}_${name}`, csr, a, b));
     },
+    "likely",
   );
 }
 
 function scalarRoot(c: Ctx, t: Float, a: Expr): Expr {
-  const { f } = c, csr = mxcsr(c), [least, infinity] = scalarLimits(t), x = f.let(valueOf(t, a));
-  const normal: I32 = both(op(`${t.name}.ge`, x, least), op(`${t.name}.lt`, x, infinity));
+  const { f } = c, csr = mxcsr(c), [least, infinity] = scalarLimits(t), r = f.let(op(`${t.name}.sqrt`, a));
+  const normal: I32 = both(op(`${t.name}.ge`, a, least), op(`${t.name}.lt`, a, infinity));
+  const silent = i32.or(inexactFlag(csr), isExact(t, "mul", r, r, a));
+  const square = t === SINGLE ? silent : both(silent, i32.or(inexactFlag(csr), op("f64.eq", op("f64.mul", r, r), a)));
   return f.choose(
-    both(isOrdinary(csr), i32.or(normal, scalarZero(t, x))),
-    () => bitsOf(t, op(`${t.name}.sqrt`, x)),
-    () => slowly(c, csr, () => soft(c, `${t.name}_sqrt`, csr, a)),
+    both(isUsual(csr), i32.or(both(normal, square), isZeroScalar(t, a))),
+    () => r,
+    () => slowly(c, csr, () => softScalar(c, t, `${t.name}_sqrt`, csr, a)),
+    "likely",
   );
 }
 
@@ -222,7 +309,7 @@ const root = binary((c, t, _, b) => vectorRoot(c, t, b), (c, t, _, b) => scalarR
 const approximate = (name: "rcp" | "rsqrt") =>
   binary(
     (c, t, _, b) => vectorOf(c, [0, 1, 2, 3].map((n) => c.support(name, laneOf(t, b, n)))),
-    (c, _t, _a, b) => c.support(name, b),
+    (c, t, _, b) => valueOf(t, c.support(name, bitsOf(t, b))),
   );
 
 /** Lane numbers of the even or odd elements of two vectors. */
@@ -260,7 +347,7 @@ function holds(p: I32, relation: I32): I32 {
   return i32.and(i32.xor(hit, i32.shr_u(p, k(2))), k(1));
 }
 
-/** The relation by soft-float; less and less or equal object to quiet NaNs too. */
+/** The relation of two scalars, as bits, by soft-float; less and less or equal object to quiet NaNs too. */
 function relation(c: Ctx, t: Float, p: I32, csr: I32, a: Expr, b: Expr): I32 {
   const call = (name: "compare" | "compare_quiet") => soft(c, `${t.name}_${name}`, csr, a, b) as I32;
   const signals = i32.and(i32.add(p, k(1)), k(2));
@@ -293,27 +380,26 @@ function compareVectors(c: Ctx, t: Float, a: V128, b: V128): V128 {
   );
 }
 
-/** The relation of two scalars. */
-function scalarRelation(c: Ctx, t: Float, a: Expr, b: Expr, slow: (csr: I32) => I32): I32 {
-  const { f } = c, [x, y] = [valueOf(t, a), valueOf(t, b)];
-  const order = i32.sub(op(`${t.name}.gt`, x, y), op(`${t.name}.lt`, x, y));
+/** The relation of two scalars. `slow` is given them as bits. */
+function scalarRelation(c: Ctx, t: Float, a: Expr, b: Expr, slow: (csr: I32, a: Expr, b: Expr) => I32): I32 {
+  const { f } = c, order = i32.sub(op(`${t.name}.gt`, a, b), op(`${t.name}.lt`, a, b));
   return f.let(f.choose(both(isPlain(t, a), isPlain(t, b)), () => order, () => {
     const csr = mxcsr(c);
-    return slowly(c, csr, () => slow(csr));
-  }));
+    return slowly(c, csr, () => slow(csr, bitsOf(t, a), bitsOf(t, b)));
+  }, "likely"));
 }
 
 function compareScalars(c: Ctx, t: Float, a: Expr, b: Expr): Expr {
   const p = c.f.let(i32.and(immediate(c), k(7)));
-  const r = scalarRelation(c, t, a, b, (csr) => relation(c, t, p, csr, a, b));
-  return maskOf(t, holds(p, r));
+  const r = scalarRelation(c, t, a, b, (csr, x, y) => relation(c, t, p, csr, x, y));
+  return valueOf(t, maskOf(t, holds(p, r)));
 }
 
 /** COMISS and UCOMISS, and for f64. */
 const compareFlags = (name: "compare" | "compare_quiet") => (c: Ctx): void => {
   sse(c);
   const { format: t } = formatOf(c), b = readScalar(c, c.src, t), a = readScalar(c, c.dst, t);
-  const r = scalarRelation(c, t, a, b, (csr) => soft(c, `${t.name}_${name}`, csr, a, b) as I32);
+  const r = scalarRelation(c, t, a, b, (csr, x, y) => soft(c, `${t.name}_${name}`, csr, x, y) as I32);
   const unordered = i32.eq(r, k(2));
   c.setFlags(wordsOf({
     cf: i32.or(i32.eq(r, k(-1)), unordered),

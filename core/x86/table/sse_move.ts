@@ -2,7 +2,19 @@
  * Moves between MMX and XMM registers, general registers and memory. Source: SDM volume 2.
  * @module
  */
-import { i32, type I64, i64, lane, load, op, replaceLane, shuffle, v, type V128, v128Const } from "../../wasm/expr.ts";
+import {
+  type I32,
+  i32,
+  type I64,
+  i64,
+  lane,
+  op,
+  replaceLane,
+  shuffle,
+  v,
+  type V128,
+  v128Const,
+} from "../../wasm/expr.ts";
 import type { Ctx } from "../context.ts";
 import { insn, type Row } from "../insn.ts";
 import {
@@ -41,7 +53,7 @@ function moveScalar(c: Ctx): void {
   const { format } = formatOf(c), { dst, src } = c;
   if (src.isMemory) return write128(c, dst, format.type === "i32" ? read32(c, src) : read64(c, src));
   if (!dst.isMemory) return writeScalar(c, dst, format, readScalar(c, src, format));
-  dst.access(format.type === "i32" ? 4 : 8, "write").store(`${format.type}.store`, readScalar(c, src, format));
+  dst.access(format.type === "i32" ? 4 : 8, "write").store(`${format.name}.store`, readScalar(c, src, format));
 }
 
 /** MOVQ and MOVD of XMM registers: the rest of the destination is cleared. */
@@ -193,7 +205,7 @@ const extract = (width: 8 | 16 | 32 | 64) => (c: Ctx): void => {
   else sse(c);
   const lanes = (small ? 64 : 128) / width;
   const at = i32.mul(i32.and(i32.wrap_i64(c.imm()), k(lanes - 1)), k(width / 8));
-  const value = load<"i64">(width === 64 ? "i64.load" : `i64.load${width}_u`, i32.add(c.src.address(), at));
+  const value = c.state<I64>(width === 64 ? "i64.load" : `i64.load${width}_u`, i32.add(c.src.address(), at));
   c.dst.write(c.f.let(value));
 };
 
@@ -204,7 +216,7 @@ function insertps(c: Ctx): void {
   sse(c);
   const { f, src, dst } = c, n = f.let(i32.wrap_i64(c.imm()));
   const from = i32.and(i32.shr_u(n, k(4)), k(12));
-  const value = src.isMemory ? i32.wrap_i64(src.read()) : i32.load(i32.add(src.address(), from));
+  const value = src.isMemory ? i32.wrap_i64(src.read()) : c.state<I32>("i32.load", i32.add(src.address(), from));
   const numbers = v128Const([0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0]);
   const bits = v128Const([1, 0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0, 8, 0, 0, 0]);
   const place = v("i32x4.eq", v("i32x4.splat", i32.and(i32.shr_u(n, k(4)), k(3))), numbers);
