@@ -39,6 +39,8 @@ const REP_CHUNK = 4096;
 const WORDS = 72 * 8;
 /** In ATTENTION: code must be looked up anew. */
 const KEY_CHANGED = 2;
+/** How many entries of the jump cache for pages that are not global are noted. */
+const LOCAL_JUMPS = 4096;
 /** Bits of the mode in a key, and of the generation above them. */
 const MODE_MASK = 63, GENERATION = 6, GENERATIONS = 0x3ff_ffff;
 /** Where the lower half of the canonical addresses ends. */
@@ -130,6 +132,9 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
   /** The instruction at RIP has been answered by the host program and is to be executed once more. */
   #completing = false;
 
+  /** Entries of the jump cache for pages that are not global, as word indices. */
+  readonly #localJumps: Int32Array = new Int32Array(LOCAL_JUMPS);
+  #localJumpCount = 0;
   readonly #irq: Uint32Array = new Uint32Array(8);
   #irqCount = 0;
 
@@ -492,6 +497,9 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     i32[e + 1] = Math.floor(linear / 0x1_0000_0000);
     i32[e + 2] = i32[S.KEY >> 2];
     i32[e + 3] = record;
+    if (this.fetchedGlobal) return;
+    if (this.#localJumpCount < LOCAL_JUMPS) this.#localJumps[this.#localJumpCount] = e;
+    this.#localJumpCount++;
   }
 
   /** Reads up to 15 bytes at RIP; 0 if there is no memory. The second page is read only if its bytes are needed. */
@@ -831,9 +839,17 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
 
   /** What the jump cache holds is of an older generation then. */
   override flushJumps(): void {
+    this.#localJumpCount = 0;
     this.#generation = this.#generation + 1 & GENERATIONS;
     if (this.#generation === 0) this.u8.fill(0xff, S.JUMP_CACHE, S.JUMP_CACHE + S.JUMP_ENTRIES * 16);
     this.i32[S.KEY >> 2] = this.i32[S.KEY >> 2] & MODE_MASK | this.#generation << GENERATION;
+  }
+
+  protected override flushLocalJumps(): void {
+    const count = this.#localJumpCount;
+    if (count > LOCAL_JUMPS) return this.flushJumps();
+    for (let n = 0; n < count; n++) this.i32[this.#localJumps[n] + 2] = -1;
+    this.#localJumpCount = 0;
   }
 
   portIn(port: number, size: number): number {

@@ -12,6 +12,7 @@ import * as S from "../x86/state.ts";
 import { loadName, lowMask, storeName } from "../x86/table/arith_flags.ts";
 import { codeLimit, ELSEWHERE, relativeTarget } from "./branch_target.ts";
 import type { Shape } from "./shape.ts";
+import { entryExpr } from "./tlb.ts";
 import { type Home, HOW, type How, RAM, SLOW_STACK, type Support } from "./instruction_context.ts";
 
 const K = (n: number): I32 => i32.const(n);
@@ -141,8 +142,7 @@ class InterpreterAccess implements Access {
     stack: boolean,
   ) {
     const { f } = home;
-    const slot = i32.and(i32.wrap_i64(i64.shr_u(linear, i64.const(7))), K((S.TLB_ENTRIES - 1) << 5));
-    const entry = f.let(i32.add(i32.load(K(0), { offset: S.TLB_VIEW }), slot));
+    const entry = f.let(i32.add(i32.load(K(0), { offset: S.TLB_VIEW }), entryExpr(linear)));
     const last = bytes === 1 ? linear : i64.add(linear, i64.const(bytes - 1));
     const tag = i64.load(entry, { offset: how === "read" ? S.TLB_READ : S.TLB_WRITE });
     this.#ok = f.let(i64.eq(tag, i64.and(last, i64.const(-4096))));

@@ -20,6 +20,7 @@ import {
 import { watchData, watchesData } from "../x86/system/debug_registers.ts";
 import type { Machine } from "../x86/machine.ts";
 import type { Ram, RamBlock } from "./ram.ts";
+import { entryOf } from "./tlb.ts";
 import { ACCESS_READ, ACCESS_WRITE, type Watch } from "./watch.ts";
 
 /** Thrown to leave an instruction that cannot go on before the host program has answered. */
@@ -33,7 +34,7 @@ const CR0_PG = 0x8000_0000;
 const CR4_SMAP = 0x20_0000;
 const LOG_MAX = 64;
 /** How many TLB entries are kept account of. */
-const FILLED_MAX = 512;
+const FILLED_MAX = 1024;
 
 /** Bytes of the processor's own memory: state, TLBs, decoded records; untouched pages cost nothing. */
 const OWN_SIZE = 0x400_0000;
@@ -57,20 +58,26 @@ export abstract class MemoryUnit {
   #writable = false;
   /** WALKED_GLOBAL, WALKED_LARGE, WALKED_HUGE of the last translation. */
   #kind = 0;
-  /** TLB entries in use, so that forgetting them need not touch all. */
-  readonly #filled: Int32Array = new Int32Array(FILLED_MAX);
-  #filledCount = 0;
-  #overfilled = true;
+  /** TLB entries filled since the last flush, so that forgetting them need not touch all: those not global, and those that are. */
+  readonly #filled: FilledEntries = new FilledEntries();
+  readonly #filledGlobal: FilledEntries = new FilledEntries();
   /** The large pages of which the TLB may have pieces, by {@linkcode fetchKey}. */
   readonly #large: Set<number> = new Set();
+  /** Those of them that are global. */
+  readonly #largeGlobal: Set<number> = new Set();
   #faultLow = 0;
   #faultHigh = 0;
 
   // Instruction fetch translations, by linear page and user bit.
   readonly #fetchTag: Float64Array = new Float64Array(256).fill(NaN);
   readonly #fetchPlace: Float64Array = new Float64Array(256);
+  readonly #fetchGlobal: Uint8Array = new Uint8Array(256);
   /** The pages that code was fetched from since the last flush, by {@linkcode fetchKey}. */
   readonly #fetched: Set<number> = new Set();
+  /** Those of them that are global. */
+  readonly #fetchedGlobal: Set<number> = new Set();
+  /** Whether the page of the last fetch is global. */
+  protected fetchedGlobal = false;
 
   // What memory-mapped I/O the current instruction has done so far.
   #logCount = 0;
@@ -147,7 +154,9 @@ export abstract class MemoryUnit {
     const { flags } = this.#walk;
     this.#writable = (flags & WALKED_WRITABLE) !== 0;
     this.#kind = flags & (WALKED_GLOBAL | WALKED_LARGE | WALKED_HUGE);
-    if (this.#kind & (WALKED_LARGE | WALKED_HUGE)) this.#large.add(fetchKey(linear, this.#kind));
+    if (this.#kind & (WALKED_LARGE | WALKED_HUGE)) {
+      (this.#kind & WALKED_GLOBAL ? this.#largeGlobal : this.#large).add(fetchKey(linear, this.#kind));
+    }
     return page + offsetOf(linear);
   }
 
@@ -169,7 +178,7 @@ export abstract class MemoryUnit {
       return physical;
     }
     const offset = offsetOf(linear), base = linear - offset, page = place - offset;
-    const e = view + ((linear >>> 12) & (S.TLB_ENTRIES - 1)) * 32;
+    const e = view + entryOf(linear);
     const writable = this.#writable && this.ram.code[page / 4096] === 0 &&
       (!range.log || this.ram.isDirty(range, place));
     const { i32 } = this;
@@ -180,29 +189,23 @@ export abstract class MemoryUnit {
     i32[(e + S.TLB_WRITE + 4) >> 2] = writable ? high : 0;
     i32[(e + S.TLB_ADDEND) >> 2] = page - low | 0;
     i32[(e + S.TLB_KIND) >> 2] = this.#kind;
-    if (this.#filledCount < FILLED_MAX) this.#filled[this.#filledCount++] = e;
-    else this.#overfilled = true;
+    (this.#kind & WALKED_GLOBAL ? this.#filledGlobal : this.#filled).add(e);
     return physical;
   }
 
   /** Forgets translations: all, or those that are not marked global. */
   flushTlb(includingGlobal: boolean): void {
     const { i32 } = this;
-    const all = this.#overfilled, count = all ? S.TLB_VIEWS * S.TLB_ENTRIES : this.#filledCount;
-    let kept = 0, large = false;
-    for (let n = 0; n < count; n++) {
-      const e = all ? S.TLB + n * 32 : this.#filled[n];
-      if (includingGlobal || (i32[(e + S.TLB_READ) >> 2] & 1) !== 0 || !(i32[(e + S.TLB_KIND) >> 2] & WALKED_GLOBAL)) {
-        this.#forget(e);
-      } else {
-        if (i32[(e + S.TLB_KIND) >> 2] & (WALKED_LARGE | WALKED_HUGE)) large = true;
-        if (kept++ < FILLED_MAX) this.#filled[kept - 1] = e;
-      }
+    this.#filled.drain((e) => {
+      if (includingGlobal || !(i32[(e + S.TLB_KIND) >> 2] & WALKED_GLOBAL)) this.#forget(e);
+    });
+    this.#large.clear();
+    if (includingGlobal) {
+      this.#filledGlobal.drain((e) => this.#forget(e));
+      this.#largeGlobal.clear();
     }
-    this.#overfilled = kept > FILLED_MAX;
-    this.#filledCount = Math.min(kept, FILLED_MAX);
-    if (!large) this.#large.clear();
-    this.#forgetFetches();
+    if (includingGlobal || this.#fetchedGlobal.size === 0) this.#forgetFetches();
+    else this.#forgetLocalFetches();
   }
 
   #forget(entry: number): void {
@@ -217,18 +220,31 @@ export abstract class MemoryUnit {
   #forgetFetches(): void {
     this.#fetchTag.fill(NaN);
     this.#fetched.clear();
+    this.#fetchedGlobal.clear();
     this.flushJumps();
+  }
+
+  /** Forgets those of pages that are not global. */
+  #forgetLocalFetches(): void {
+    const tags = this.#fetchTag, global = this.#fetchGlobal;
+    for (let i = 0; i < tags.length; i++) if (global[i] === 0) tags[i] = NaN;
+    this.#fetched.clear();
+    this.flushLocalJumps();
   }
 
   /** Forgets the jump cache. */
   abstract flushJumps(): void;
 
+  /** Forgets what the jump cache has of pages that are not global. */
+  protected abstract flushLocalJumps(): void;
+
   /** Forgets the page of one linear address, whatever its size. */
   flushPage(linear: number): void {
-    const index = (linear >>> 12) & (S.TLB_ENTRIES - 1);
-    for (let view = 0; view < S.TLB_VIEWS; view++) this.#forget(S.TLB + view * S.TLB_SIZE + index * 32);
-    if ([WALKED_HUGE, WALKED_LARGE].some((kind) => this.#large.has(fetchKey(linear, kind)))) this.#forgetLarge(linear);
-    if ([WALKED_HUGE, WALKED_LARGE, 0].some((kind) => this.#fetched.has(fetchKey(linear, kind)))) this.#forgetFetches();
+    const entry = S.TLB + entryOf(linear);
+    for (let view = 0; view < S.TLB_VIEWS; view++) this.#forget(entry + view * S.TLB_SIZE);
+    const keys = [WALKED_HUGE, WALKED_LARGE, 0].map((kind) => fetchKey(linear, kind));
+    if (keys.some((key) => this.#large.has(key) || this.#largeGlobal.has(key))) this.#forgetLarge(linear);
+    if (keys.some((key) => this.#fetched.has(key) || this.#fetchedGlobal.has(key))) this.#forgetFetches();
   }
 
   /** Forgets all pieces of the large page that holds a linear address. */
@@ -264,7 +280,7 @@ export abstract class MemoryUnit {
   #direct(linear: number, size: number, user: boolean, at: number): number {
     if (this.watch !== null || offsetOf(linear) + size > 4096) return -1;
     const { i32 } = this;
-    const e = this.#viewFor(user) + ((linear >>> 12) & (S.TLB_ENTRIES - 1)) * 32;
+    const e = this.#viewFor(user) + entryOf(linear);
     if (i32[(e + at) >> 2] !== (linear & ~4095)) return -1;
     if (i32[(e + at + 4) >> 2] !== Math.floor(linear / 0x1_0000_0000)) return -1;
     return ((linear | 0) + i32[(e + S.TLB_ADDEND) >> 2]) >>> 0;
@@ -459,10 +475,15 @@ export abstract class MemoryUnit {
     const user = this.#user;
     const offset = offsetOf(linear), tag = (linear - offset) + (user ? 1 : 0);
     const slot = (linear >>> 12) & 255;
-    if (this.#fetchTag[slot] === tag) return this.#fetchPlace[slot] + offset;
+    if (this.#fetchTag[slot] === tag) {
+      this.fetchedGlobal = this.#fetchGlobal[slot] !== 0;
+      return this.#fetchPlace[slot] + offset;
+    }
     this.#resolve(linear, WALK_EXECUTE | (user ? WALK_USER : 0), 0);
     if (this.#place < 0) return -1;
-    this.#fetched.add(fetchKey(linear, this.#kind));
+    this.fetchedGlobal = (this.#kind & WALKED_GLOBAL) !== 0;
+    (this.fetchedGlobal ? this.#fetchedGlobal : this.#fetched).add(fetchKey(linear, this.#kind));
+    this.#fetchGlobal[slot] = this.fetchedGlobal ? 1 : 0;
     this.#fetchTag[slot] = tag;
     this.#fetchPlace[slot] = this.#place - offset;
     return this.#place;
@@ -471,6 +492,27 @@ export abstract class MemoryUnit {
   /** Raises the fault of an address that is not canonical. */
   nonCanonical(stack: boolean): never {
     throw new GuestFault(stack ? SS_FAULT : GP_FAULT, 0);
+  }
+}
+
+/** TLB entries that were filled. */
+class FilledEntries {
+  readonly #entries: Int32Array = new Int32Array(FILLED_MAX);
+  #count = 0;
+  /** Whether there are more: all entries may be. */
+  #over = true;
+
+  add(entry: number): void {
+    if (this.#count < FILLED_MAX) this.#entries[this.#count++] = entry;
+    else this.#over = true;
+  }
+
+  /** Does something for each, perhaps for others too, and forgets them. */
+  drain(action: (entry: number) => void): void {
+    if (this.#over) { for (let e = S.TLB; e < S.TLB + S.TLB_VIEWS * S.TLB_SIZE; e += 32) action(e); }
+    else for (let n = 0; n < this.#count; n++) action(this.#entries[n]);
+    this.#count = 0;
+    this.#over = false;
   }
 }
 

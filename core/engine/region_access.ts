@@ -13,6 +13,7 @@ import type { Access } from "../x86/context.ts";
 import * as S from "../x86/state.ts";
 import { HOW, type How, NeedsInterpreter, RAM, SLOW_REGION, SLOW_STACK } from "./instruction_context.ts";
 import type { Region } from "./region.ts";
+import { entryExpr } from "./tlb.ts";
 
 const K32 = (n: number): I32 => i32.const(n);
 const K64 = (n: number): I64 => i64.const(n);
@@ -66,8 +67,7 @@ export class RegionAccess implements Access {
   #find(hit: Label): void {
     const { f } = this.region, { page, addend } = this.remembered;
     f.brIf(hit, i64.eq(this.#last, f.get(page)), "likely");
-    const slot = i32.and(i32.wrap_i64(i64.shr_u(this.linear, K64(7))), K32((S.TLB_ENTRIES - 1) << 5));
-    const entry = f.let(i32.add(i32.load(K32(0), { offset: S.TLB_VIEW }), slot));
+    const entry = f.let(i32.add(i32.load(K32(0), { offset: S.TLB_VIEW }), entryExpr(this.linear)));
     const tag = i64.load(entry, { offset: this.how === "read" ? S.TLB_READ : S.TLB_WRITE });
     f.if(i64.eq(tag, this.#last), () => {
       f.set(page, this.#last);

@@ -41,7 +41,8 @@ export const IMPLEMENTED: ReadonlySet<string> = new Set((
   "fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush mmx fxsr sse sse2 " +
   "sse3 pclmul ssse3 cx16 pcid sse4.1 sse4.2 movbe popcnt tsc_deadline aes xsave rdrand hypervisor " +
   "fsgsbase tsc_adjust bmi1 smep bmi2 erms invpcid rdseed adx smap clflushopt clwb umip rdpid " +
-  "syscall nx mmxext fxsr_opt pdpe1gb rdtscp lm lahf_lm lzcnt 3dnowprefetch fdp_excptn fpu_cs_ds"
+  "syscall nx mmxext fxsr_opt pdpe1gb rdtscp lm lahf_lm lzcnt 3dnowprefetch fdp_excptn fpu_cs_ds " +
+  "md_clear spec_ctrl stibp flush_l1d arch_capabilities ssbd"
 ).split(" "));
 
 const PENTIUM = "fpu vme de pse tsc msr mce cx8";

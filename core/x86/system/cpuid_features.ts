@@ -40,6 +40,11 @@ const WORDS: readonly (readonly [leaf: number, register: CpuidRegister, names: s
   ],
   [7, "ecx", "- avx512vbmi umip pku ospke waitpkg - - gfni vaes vpclmulqdq - - - - - la57 - - - - - rdpid"],
   [
+    7,
+    "edx",
+    "- - - - - - - - - - md_clear - - - - - - - - - - - - - - - spec_ctrl stibp flush_l1d arch_capabilities - ssbd",
+  ],
+  [
     0x8000_0001,
     "edx",
     "- - - - - - - - - - - syscall - - - - - - - mp nx - mmxext - - fxsr_opt pdpe1gb rdtscp - lm " +

@@ -16,7 +16,7 @@ export const MSR_EFER = 0xc000_0080;
 
 /** A register: how it reads, and how it takes a value (false for #GP). */
 interface Register {
-  readonly read: (m: Machine) => bigint;
+  readonly read: (m: Machine) => bigint | undefined;
   readonly write: (m: Machine, value: bigint) => boolean;
   /** Whether save and restore need it. */
   readonly state: boolean;
@@ -50,6 +50,25 @@ function fixed(index: number, value: bigint): void {
 function ignored(index: number, value: bigint = 0n): void {
   define(index, { state: false, read: () => value, write: () => true });
 }
+
+/** A register that bit 0 of what is written makes do something, which here is nothing. */
+function command(index: number, feature: string): void {
+  define(index, {
+    state: false,
+    read: () => undefined,
+    write: (m, value) => m.has(feature) && (value & ~1n) === 0n,
+  });
+}
+
+/**
+ * IA32_ARCH_CAPABILITIES: the processor has none of the faults that software works around. RDCL_NO 0, IBRS_ALL 1,
+ * SKIP_L1DFL_VMENTRY 3, SSB_NO 4, MDS_NO 5, IF_PSCHANGE_MC_NO 6, TAA_NO 8, SBDR_SSDP_NO 13, FBSDP_NO 14, PSDP_NO 15,
+ * BHI_NO 20, PBRSB_NO 24, GDS_NO 26, RFDS_NO 27, ITS_NO 62.
+ */
+const ARCH_CAPABILITIES = [0, 1, 3, 4, 5, 6, 8, 13, 14, 15, 20, 24, 26, 27, 62].reduce(
+  (v, n) => v | 1n << BigInt(n),
+  0n,
+);
 
 const canonical = (v: bigint): boolean => BigInt.asUintN(64, BigInt.asIntN(48, v)) === v;
 const below = (mask: bigint) => (v: bigint): boolean => (v & ~mask) === 0n;
@@ -119,6 +138,15 @@ kept(0x277, slot(N.pat), (v) => {
   return true;
 });
 fixed(0xfe, 0x508n); // IA32_MTRRCAP: eight variable ranges, fixed ranges, write-combining.
+// Nothing is executed speculatively here: IA32_SPEC_CTRL keeps IBRS, STIBP and SSBD, and the commands have nothing to do.
+kept(0x48, slot(N.specCtrl), (v, m) => v === 0n || m.has("spec_ctrl") && below(7n)(v));
+command(0x49, "spec_ctrl"); // IA32_PRED_CMD
+command(0x10b, "flush_l1d"); // IA32_FLUSH_CMD
+define(0x10a, { // IA32_ARCH_CAPABILITIES
+  state: false,
+  read: (m) => m.has("arch_capabilities") ? ARCH_CAPABILITIES : undefined,
+  write: () => false,
+});
 kept(0x2ff, slot(N.mtrrDefType), (v) => (v & ~0xcffn) === 0n && memoryType(v & 0xffn));
 for (let i = 0; i < 16; i++) {
   const mask = i % 2 === 1;

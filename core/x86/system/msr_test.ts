@@ -16,7 +16,7 @@ Deno.test("MSR_INDEX_LIST is ascending, and what it lists can be read and writte
 
 Deno.test("readMsr() and writeMsr() know no other MSRs", () => {
   const m = new FakeMachine();
-  for (const index of [0, 0x48, 0x1234_5678, 0xffff_ffff]) {
+  for (const index of [0, 0x47, 0x1234_5678, 0xffff_ffff]) {
     assertEquals(readMsr(m, index), undefined);
     assertEquals(writeMsr(m, index, 0n), false);
   }
@@ -50,6 +50,20 @@ Deno.test("TSC counts instructions from what was written, and TSC_ADJUST moves w
   assertEquals(readMsr(m, 0x10), 15n);
   writeMsr(m, 0x3b, 0n);
   assertEquals(readMsr(m, 0x10), 1010n);
+});
+
+Deno.test("IA32_ARCH_CAPABILITIES and what goes with it are there if CPUID says so", () => {
+  const m = new FakeMachine();
+  assertEquals(readMsr(m, 0x10a)! & 0x63n, 0x63n); // RDCL_NO, IBRS_ALL, MDS_NO, IF_PSCHANGE_MC_NO
+  assertEquals([writeMsr(m, 0x10a, 0n), writeMsr(m, 0x48, 7n), writeMsr(m, 0x48, 8n)], [false, true, false]);
+  assertEquals([writeMsr(m, 0x49, 1n), writeMsr(m, 0x49, 2n), readMsr(m, 0x49)], [true, false, undefined]);
+  m.has = () => false;
+  assertEquals([readMsr(m, 0x10a), writeMsr(m, 0x48, 1n), writeMsr(m, 0x48, 0n), writeMsr(m, 0x49, 1n)], [
+    undefined,
+    false,
+    true,
+    false,
+  ]);
 });
 
 Deno.test("IA32_FEATURE_CONTROL cannot be changed once it is locked", () => {

@@ -33,6 +33,7 @@ export const MSR_SLOTS = {
   machineCheck: 46,
   /** TSC minus ticks. */
   tscOffset: 62,
+  specCtrl: 63,
 } as const;
 
 /** State address of a slot. */

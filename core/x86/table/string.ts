@@ -90,41 +90,51 @@ function inBulk(c: Ctx, left: Local<"i32">, bulk: (most: I32) => I32, next: Labe
   });
 }
 
-/** Moves SI or DI up by `bytes`. */
-function forward(c: Ctx, pointer: 6 | 7, bytes: I32): void {
-  const r = c.reg(pointer, c.asize);
-  r.write(c.f.let(i64.add(r.read(), wide(bytes))));
+/** Moves SI or DI on by `n` elements. */
+function advanceBy(c: Ctx, pointer: 6 | 7, n: I32): void {
+  const r = c.reg(pointer, c.asize), step = i64.shl(c.state<I64>("i64.load", STEP), k(Math.log2(c.width / 8)));
+  r.write(c.f.let(i64.add(r.read(), i64.mul(step, wide(n)))));
 }
 
-/** How many elements fit into so many bytes, if the direction is up. */
-function elements(c: Ctx, bytes: I32, most: I32): I32 {
-  const fit = c.f.let(i32.shr_u(bytes, i32.const(Math.log2(c.width / 8))));
-  const n = select(i32.lt_u(fit, most), fit, most);
-  return c.f.let(select(i64.gt_s(c.state<I64>("i64.load", STEP), k(0)), n, i32.const(0)));
+/** Whether the direction is up. */
+const isUp = (c: Ctx): I32 => c.f.let(i64.gt_s(c.state<I64>("i64.load", STEP), k(0)));
+
+/** How many elements, `most` at most, the page has in the direction, from one on that begins `bytes` before its end. */
+function elements(c: Ctx, bytes: I32, up: I32, most: I32): I32 {
+  const shift = i32.const(Math.log2(c.width / 8)), above = i32.shr_u(bytes, shift);
+  const below = i32.add(i32.shr_u(i32.sub(i32.const(4096), bytes), shift), i32.const(1));
+  const fit = c.f.let(select(up, above, select(above, below, i32.const(0))));
+  return c.f.let(select(i32.lt_u(fit, most), fit, most));
+}
+
+/** The lowest byte of `bytes` bytes of elements of which the one at `host` is the first in the direction. */
+function lowest(c: Ctx, host: I32, up: I32, bytes: I32): I32 {
+  return select(up, host, i32.add(i32.sub(host, bytes), i32.const(c.width / 8)));
 }
 
 /** MOVS of several elements, where both pages are at hand and the copy does not feed on itself. */
 function moveMany(c: Ctx, most: I32): I32 {
-  const { f } = c;
+  const { f } = c, up = isUp(c);
   const from = c.src.access(1, "read").span(), to = c.dst.access(1, "write").span();
-  const n = elements(c, f.let(select(i32.lt_u(from.bytes, to.bytes), from.bytes, to.bytes)), most);
+  const n = elements(c, to.bytes, up, elements(c, from.bytes, up, most));
   const bytes = f.let(i32.shl(n, i32.const(Math.log2(c.width / 8))));
-  const apart = i32.ge_u(i32.sub(to.host, from.host), bytes);
+  const distance = i32.sub(to.host, from.host);
+  const apart = i32.ge_u(select(up, distance, i32.sub(i32.const(0), distance)), bytes);
   return whole(c, i32.and(i32.ne(n, i32.const(0)), apart), n, () => {
-    c.copyMemory(to.host, from.host, bytes);
-    forward(c, 6, bytes);
-    forward(c, 7, bytes);
+    c.copyMemory(lowest(c, to.host, up, bytes), lowest(c, from.host, up, bytes), bytes);
+    advanceBy(c, 6, n);
+    advanceBy(c, 7, n);
   });
 }
 
 /** STOS of several elements. */
 function storeMany(c: Ctx, most: I32): I32 {
-  const to = c.dst.access(1, "write").span();
-  const n = elements(c, to.bytes, most);
+  const up = isUp(c), to = c.dst.access(1, "write").span();
+  const n = elements(c, to.bytes, up, most);
   const bytes = c.f.let(i32.shl(n, i32.const(Math.log2(c.width / 8))));
   return whole(c, n, n, () => {
-    c.fillMemory(to.host, c.src.read(), bytes, c.width);
-    forward(c, 7, bytes);
+    c.fillMemory(lowest(c, to.host, up, bytes), c.src.read(), bytes, c.width);
+    advanceBy(c, 7, n);
   });
 }
 
