@@ -1,7 +1,7 @@
 /** The binary encoder behind {@linkcode ModuleBuilder.toBytes}. @module */
 import type { Expr } from "./expr.ts";
 import type { FunctionBuilder, Hint, Label, Limits, ModuleBuilder, Stmt } from "./module.ts";
-import { LANES, LOADS, OPS, STORES, type ValType } from "./ops.ts";
+import { LANES, LOADS, STORES, type ValType } from "./ops.ts";
 
 const VALTYPE: Readonly<Record<ValType, number>> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
 
@@ -142,7 +142,7 @@ function expression(w: Writer, e: Expr): void {
       w.u32(e.imm as number);
       break;
     case "op":
-      w.opcode(OPS.get(e.name)!.code);
+      w.opcode(e.imm as number);
       break;
     case "load":
       w.opcode(LOADS[e.name][0]);

@@ -30,7 +30,7 @@ export interface Expr<T extends ValType = ValType> {
   readonly name: string;
   /** Operands in evaluation order. */
   readonly args: readonly Expr[];
-  /** Constant value, local index, offset, lane, function or type index. */
+  /** Constant value, local index, offset, lane, function or type index; of an operator its code. */
   readonly imm: number | bigint;
   /** Load: memory index; indirect call: table index. Otherwise 0. */
   readonly index: number;
@@ -120,9 +120,21 @@ function isDroppable(e: Expr): boolean {
   return e.args.every(isDroppable);
 }
 
+/** The family of an operator and its name in that. */
+const parts: Map<Op, readonly [family: string, name: string]> = new Map();
+
+function partsOf(op: Op): readonly [family: string, name: string] {
+  let known = parts.get(op);
+  if (!known) {
+    const dot = op.name.indexOf(".");
+    parts.set(op, known = [op.name.slice(0, dot), op.name.slice(dot + 1)]);
+  }
+  return known;
+}
+
 function fold(op: Op, args: readonly Expr[]): Expr | undefined {
-  const dot = op.name.indexOf(".");
-  const family = op.name.slice(0, dot), name = op.name.slice(dot + 1);
+  if (args[0].kind !== "const" && (args.length === 1 || args[1].kind !== "const")) return undefined;
+  const [family, name] = partsOf(op);
   if (family !== "i32" && family !== "i64") return undefined;
   const a = constantOf(args[0]), b = args.length > 1 ? constantOf(args[1]) : undefined;
   if (args.length === 2) {
@@ -169,10 +181,11 @@ function fold(op: Op, args: readonly Expr[]): Expr | undefined {
 export function op<T extends ValType>(name: string, ...args: readonly Expr[]): Expr<T> {
   const o = OPS.get(name);
   if (!o) throw new TypeError(`Cannot build ${name}: no such operator`);
-  if (o.operands.length !== args.length || o.operands.some((t, i) => args[i].type !== t)) {
-    throw new TypeError(`Cannot build ${name}: operands are ${args.map((a) => a.type).join(", ")}`);
-  }
-  return (fold(o, args) ?? node(o.result, "op", name, args)) as Expr<T>;
+  const { operands } = o, n = args.length;
+  let fits = operands.length === n;
+  for (let i = 0; i < n && fits; i++) fits = operands[i] === args[i].type;
+  if (!fits) throw new TypeError(`Cannot build ${name}: operands are ${args.map((a) => a.type).join(", ")}`);
+  return (fold(o, args) ?? node(o.result, "op", name, args, o.code)) as Expr<T>;
 }
 
 /** A 128-bit SIMD operator by name. */

@@ -1,6 +1,21 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { assertGolden } from "../../tests/golden.ts";
-import { type Expr, f32, f64, type I32, i32, i64, lane, load, node, replaceLane, select, shuffle, v } from "./expr.ts";
+import {
+  type Expr,
+  f32,
+  f64,
+  type I32,
+  i32,
+  i64,
+  lane,
+  load,
+  node,
+  op,
+  replaceLane,
+  select,
+  shuffle,
+  v,
+} from "./expr.ts";
 import { v128Const } from "./expr.ts";
 import { type Label, ModuleBuilder } from "./module.ts";
 
@@ -148,7 +163,7 @@ const MODULES: Record<string, { build: (m: ModuleBuilder) => void; run: (m: Modu
       const other = replaceLane("i64x2.replace_lane", vector, 1, b);
       const mixed = f.let(shuffle(vector, other, [0, 1, 2, 3, 4, 5, 6, 7, 24, 25, 26, 27, 28, 29, 30, 31]));
       const last: Expr<"i32"> = lane("i32x4.extract_lane", mixed, 2);
-      const sum = f64.add(node("f64", "op", "f64.convert_i32_s", [last]), node("f64", "op", "f64.promote_f32", [c]));
+      const sum = f64.add(op<"f64">("f64.convert_i32_s", last), op<"f64">("f64.promote_f32", c));
       f.return(select(i32.and(a, K(1)), sum, f64.mul(d, f64.const(-0.5))));
       m.export("mix", f);
       const g = m.function("constants", [], ["f32"]);
