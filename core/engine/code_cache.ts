@@ -14,11 +14,11 @@ import { type Shape, shapeOf, unpackShape } from "./shape.ts";
 import { ELSEWHERE } from "./branch_target.ts";
 
 /** Most instructions in a run: also how far a budget can be overrun before stepping takes over. */
-const RUN_MAX = 48;
+export const RUN_MAX = 48;
 /** Records are handed to pages in chunks of this many bytes. */
 const CHUNK = 4096;
-/** Samples that make a record hot. */
-const HOT = 2;
+/** A record is hot that two samples have met, which stand for so many instructions together. */
+const HOT = 100_000;
 /** How often a region is made anew with code that was not known before. */
 const REMADE_MAX = 4;
 /** Most targets of an absolute jump. */
@@ -430,14 +430,14 @@ export class CodeCache {
   /**
    * Notes that the run loop has met `record`, and translates what begins there once that happens often.
    * @param base Linear address of the record's page.
+   * @param weight For how many instructions the sample stands.
    * @returns whether there is a new region.
    */
-  sample(record: number, base: number): boolean {
+  sample(record: number, base: number, weight: number): boolean {
     if (this.#regions.has(record)) return false;
-    const n = (this.#heat.get(record) ?? 0) + 1;
-    this.#heat.set(record, n);
-    if (n < HOT) return true;
-    if (n > HOT || !this.translate(record, base)) return false;
+    const old = this.#heat.get(record) ?? 0, heat = old === 0 ? Math.min(weight, HOT - 1) : old + weight;
+    this.#heat.set(record, heat);
+    if (heat < HOT || old >= HOT || !this.translate(record, base)) return false;
     // A region that has been left for this one is to have its code as well.
     for (const entry of this.#leftFor.get(record) ?? []) {
       const remade = (this.#remade.get(entry) ?? 0) + 1;

@@ -14,7 +14,7 @@ import { modeOf, viewOf } from "../x86/system/mode.ts";
 import { readMsr, writeMsr } from "../x86/system/msr.ts";
 import { checkState, cpuidChanged, stateReplaced } from "../x86/system/control.ts";
 import { reset } from "../x86/system/reset.ts";
-import { BEHIND, CodeCache } from "./code_cache.ts";
+import { BEHIND, CodeCache, RUN_MAX } from "./code_cache.ts";
 import { type EngineImports, H_STALE, Handlers } from "./handlers.ts";
 import { ELSEWHERE } from "./branch_target.ts";
 import { SLOW_REGION, SLOW_STACK } from "./instruction_context.ts";
@@ -46,7 +46,7 @@ const MODE_MASK = 63, GENERATION = 6, GENERATIONS = 0x3ff_ffff;
 /** Where the lower half of the canonical addresses ends. */
 const CANONICAL_END = 0x8000_0000_0000;
 /** Instructions between two samples of where the time goes: while they find something new, and at most. */
-const SAMPLE = 20_000, SAMPLE_MAX = 640_000;
+const SAMPLE = 20_000, SAMPLE_MAX = 320_000;
 /** hw.hardware_exit_reason of KVM_EXIT_UNKNOWN: an instruction was fetched where there is no memory. */
 export const UNKNOWN_FETCH = 0x1000;
 /**
@@ -129,6 +129,8 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
   #alone = false;
   /** Instructions between two samples. */
   #sampling = SAMPLE;
+  /** When the next sample is due, in instructions. */
+  #sampleAt = SAMPLE;
   /** The instruction at RIP has been answered by the host program and is to be executed once more. */
   #completing = false;
 
@@ -677,8 +679,10 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
       }
       if (this.#halted) return this.exit(EXIT_HLT);
       if (this.#left <= 0) return;
-      const exhausted = this.#held > 0;
-      this.#held = Math.max(0, this.#left - this.#sampling);
+      // A rest that is shorter than a run of records would have to be stepped through.
+      const now = this.instructions(), due = now + RUN_MAX >= this.#sampleAt;
+      if (due) this.#sampleAt = now + this.#sampling;
+      this.#held = Math.max(0, this.#left - (this.#sampleAt - now));
       if (this.#watched() || this.watch !== null && this.#nearWatch(this.watch)) {
         this.#watchedStep();
         continue;
@@ -687,7 +691,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
       const record = this.#waiting() || this.#alone ? 0 : this.#resolve();
       this.#alone = false;
       if (record !== 0) {
-        if (exhausted && this.vm.engine === "auto") this.#sample(record);
+        if (due && this.vm.engine === "auto") this.#sample(record);
         this.#handlers.enter(record);
       } else if (this.#exit < 0 && this.#faultVector < 0) this.#step();
     }
@@ -695,7 +699,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
 
   #sample(record: number): void {
     const linear = this.#linearRip();
-    const fresh = this.#code.sample(record, linear - offsetOf(linear));
+    const fresh = this.#code.sample(record, linear - offsetOf(linear), this.#sampling);
     this.#sampling = fresh ? SAMPLE : Math.min(this.#sampling * 2, SAMPLE_MAX);
   }
 

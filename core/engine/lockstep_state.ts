@@ -43,9 +43,10 @@ function numbered(count: number, make: (n: number) => StateField): StateField[] 
 
 /** MSRs that are slots, each up to the next one's slot; the TSC's offset is compared as the time. */
 function msrFields(): StateField[] {
-  const rows = Object.entries(MSR_SLOTS).filter(([name]) => name !== "tscOffset");
+  const rows = Object.entries(MSR_SLOTS);
   return rows.flatMap(([name, first], i) => {
-    const count = (rows[i + 1]?.[1] ?? MSR_SLOTS.tscOffset) - first;
+    if (name === "tscOffset") return [];
+    const count = (rows[i + 1]?.[1] ?? first + 1) - first;
     return numbered(count, (n) => ({ name: count === 1 ? name : `${name}[${n}]`, at: slot(first + n), size: 8 }));
   });
 }
