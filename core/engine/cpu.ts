@@ -11,7 +11,7 @@ import { type CpuidEntry, cpuModel, hasFeature, lookupCpuid } from "../x86/syste
 import { HELPERS } from "../x86/system/helpers.ts";
 import { deliver, raise } from "../x86/system/interrupts.ts";
 import { modeOf, viewOf } from "../x86/system/mode.ts";
-import { readMsr, writeMsr } from "../x86/system/msr.ts";
+import { readMsr, restoreMsr } from "../x86/system/msr.ts";
 import { checkState, cpuidChanged, stateReplaced } from "../x86/system/control.ts";
 import { reset } from "../x86/system/reset.ts";
 import { BEHIND, CodeCache, RUN_MAX } from "./code_cache.ts";
@@ -1075,7 +1075,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     const v = new DataView(entries.buffer, entries.byteOffset, entries.byteLength);
     let n = 0;
     for (; n * 16 < entries.length; n++) {
-      if (!writeMsr(this, v.getUint32(n * 16, true), v.getBigUint64(n * 16 + 8, true))) break;
+      if (!restoreMsr(this, v.getUint32(n * 16, true), v.getBigUint64(n * 16 + 8, true))) break;
     }
     this.flushTlb(true);
     this.modeChanged();

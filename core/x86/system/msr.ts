@@ -18,6 +18,8 @@ export const MSR_EFER = 0xc000_0080;
 interface Register {
   readonly read: (m: Machine) => bigint | undefined;
   readonly write: (m: Machine, value: bigint) => boolean;
+  /** How it takes a value from the host program, where that differs: one that was saved is put back, and nothing else. */
+  readonly restore?: (m: Machine, value: bigint) => boolean;
   /** Whether save and restore need it. */
   readonly state: boolean;
 }
@@ -79,15 +81,21 @@ export function readTsc(m: Machine): bigint {
   return BigInt.asUintN(64, BigInt(m.ticks()) + m.u64[slot(N.tscOffset) >> 3]);
 }
 
+/** Makes the time-stamp counter show a value; gives its new offset. */
+function setTsc(m: Machine, value: bigint): bigint {
+  return m.u64[slot(N.tscOffset) >> 3] = BigInt.asUintN(64, value - BigInt(m.ticks()));
+}
+
 define(MSR_TSC, {
   state: true,
   read: readTsc,
   write: (m, value) => {
-    const at = slot(N.tscOffset) >> 3, old = m.u64[at];
-    const next = BigInt.asUintN(64, value - BigInt(m.ticks()));
-    m.u64[at] = next;
-    const adjust = slot(N.tscAdjust) >> 3;
+    const old = m.u64[slot(N.tscOffset) >> 3], next = setTsc(m, value), adjust = slot(N.tscAdjust) >> 3;
     m.u64[adjust] = BigInt.asUintN(64, m.u64[adjust] + next - old);
+    return true;
+  },
+  restore: (m, value) => {
+    setTsc(m, value);
     return true;
   },
 });
@@ -98,6 +106,10 @@ define(0x3b, { // IA32_TSC_ADJUST
     const adjust = slot(N.tscAdjust) >> 3, offset = slot(N.tscOffset) >> 3;
     m.u64[offset] = BigInt.asUintN(64, m.u64[offset] + value - m.u64[adjust]);
     m.u64[adjust] = value;
+    return true;
+  },
+  restore: (m, value) => {
+    m.u64[slot(N.tscAdjust) >> 3] = value;
     return true;
   },
 });
@@ -212,4 +224,13 @@ export function readMsr(m: Machine, index: number): bigint | undefined {
 /** Sets an MSR; false if there is none, or it refuses the value. */
 export function writeMsr(m: Machine, index: number, value: bigint): boolean {
   return REGISTERS.get(index >>> 0)?.write(m, BigInt.asUintN(64, value)) ?? false;
+}
+
+/**
+ * Sets an MSR as KVM_SET_MSRS does; false if there is none, or it refuses the value. IA32_TSC and IA32_TSC_ADJUST, which
+ * move each other when the guest writes them, do not then.
+ */
+export function restoreMsr(m: Machine, index: number, value: bigint): boolean {
+  const r = REGISTERS.get(index >>> 0);
+  return (r?.restore ?? r?.write)?.(m, BigInt.asUintN(64, value)) ?? false;
 }

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { APIC_BASE, FS } from "../state.ts";
 import { baseOf } from "./access.ts";
 import { FakeMachine } from "./fake_machine_test_util.ts";
-import { MSR_INDEX_LIST, readMsr, writeMsr } from "./msr.ts";
+import { MSR_INDEX_LIST, readMsr, restoreMsr, writeMsr } from "./msr.ts";
 
 Deno.test("MSR_INDEX_LIST is ascending, and what it lists can be read and written back", () => {
   const m = new FakeMachine();
@@ -64,6 +64,19 @@ Deno.test("IA32_ARCH_CAPABILITIES and what goes with it are there if CPUID says 
     true,
     false,
   ]);
+});
+
+Deno.test("restoreMsr() puts TSC and TSC_ADJUST back, in any order", () => {
+  for (const order of [[0x10, 0x3b], [0x3b, 0x10]]) {
+    const m = new FakeMachine();
+    m.clock = 1000;
+    writeMsr(m, 0x3b, 77n);
+    const saved = new Map(order.map((index) => [index, readMsr(m, index)!]));
+    const other = new FakeMachine();
+    other.clock = 5;
+    for (const [index, value] of saved) restoreMsr(other, index, value);
+    assertEquals(order.map((index) => readMsr(other, index)), [...saved.values()]);
+  }
 });
 
 Deno.test("IA32_FEATURE_CONTROL cannot be changed once it is locked", () => {
