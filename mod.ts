@@ -54,6 +54,7 @@ export { KVM_ALIAS_SLOTS, KVM_MEMORY_SLOTS, PAGE_SIZE } from "./core/kvm/memory_
 export { type EngineChoice, openKvm, type OpenKvmOptions } from "./core/kvm/open_kvm.ts";
 export type { Timestamp } from "./core/engine/soft.ts";
 export { type RawArgument, type RawDirtyLog, RawKvm } from "./core/kvm/raw.ts";
+export { describeFailEntry } from "./core/kvm/fail_entry.ts";
 export { describeUnknownExit } from "./core/kvm/unknown_exit.ts";
 export { type RunAsyncOptions, type RunOptions, Vcpu } from "./core/kvm/vcpu.ts";
 export { type GuestAddress, type GuestData, KVM_MAX_VCPUS, type ReadStringOptions, Vm } from "./core/kvm/vm.ts";

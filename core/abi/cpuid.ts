@@ -6,7 +6,18 @@
 import { LAYOUTS } from "./layout.ts";
 import { defineFields, isBytes, type StructInit, type StructSource, StructView } from "./struct_view.ts";
 
-/** One CPUID leaf: `struct kvm_cpuid_entry`, 24 bytes. */
+/**
+ * One CPUID leaf: `struct kvm_cpuid_entry`, 24 bytes.
+ *
+ * @example
+ * ```ts
+ * import { KvmCpuidEntry } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const entry = new KvmCpuidEntry({ function: 0x8000_0000, eax: 0x8000_0008 });
+ * assertEquals([entry.function, entry.bytes.length], [0x8000_0000, 24]);
+ * ```
+ */
 export class KvmCpuidEntry extends StructView {
   /** Which leaf: EAX before CPUID. */
   declare function: number;
@@ -33,7 +44,18 @@ export class KvmCpuidEntry extends StructView {
 }
 defineFields(KvmCpuidEntry, LAYOUTS["kvm_cpuid_entry"]);
 
-/** CPUID leaves: `struct kvm_cpuid`, 8 bytes and 24 more for each leaf. */
+/**
+ * CPUID leaves: `struct kvm_cpuid`, 8 bytes and 24 more for each leaf.
+ *
+ * @example
+ * ```ts
+ * import { KvmCpuid } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const cpuid = new KvmCpuid([{ function: 0, eax: 1 }, { function: 1, edx: 0x11 }]);
+ * assertEquals([cpuid.nent, cpuid.entries[1].edx], [2, 0x11]);
+ * ```
+ */
 export class KvmCpuid extends StructView {
   /** How many of {@linkcode entries} count. */
   declare nent: number;

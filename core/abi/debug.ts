@@ -6,7 +6,17 @@
 import { LAYOUTS } from "./layout.ts";
 import { defineFields, type StructSource, StructView } from "./struct_view.ts";
 
-/** One execution breakpoint: `struct kvm_breakpoint`, 16 bytes. */
+/**
+ * One execution breakpoint: `struct kvm_breakpoint`, 16 bytes.
+ *
+ * @example
+ * ```ts
+ * import { KvmBreakpoint } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(new KvmBreakpoint({ enabled: 1, address: 0x7c00 }).address, 0x7c00n);
+ * ```
+ */
 export class KvmBreakpoint extends StructView {
   /** Whether it is armed (any non-zero value). */
   declare enabled: number;
@@ -27,7 +37,18 @@ export class KvmBreakpoint extends StructView {
 }
 defineFields(KvmBreakpoint, LAYOUTS["kvm_breakpoint"]);
 
-/** Four breakpoints and single step: `struct kvm_debug_guest`, 80 bytes. */
+/**
+ * Four breakpoints and single step: `struct kvm_debug_guest`, 80 bytes.
+ *
+ * @example
+ * ```ts
+ * import { KvmDebugGuest } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const debug = new KvmDebugGuest({ enabled: 1, breakpoints: [{ enabled: 1, address: 0x7c00n }] });
+ * assertEquals([debug.breakpoints.length, debug.breakpoints[0].address, debug.singlestep], [4, 0x7c00n, 0]);
+ * ```
+ */
 export class KvmDebugGuest extends StructView {
   /** Whether anything of the following counts (any non-zero value). */
   declare enabled: number;

@@ -56,6 +56,14 @@ const NAMES: ReadonlyMap<number, string> = new Map(Object.entries(ERRNO).map(([n
  * The name of an error number.
  * @param errno The positive error number.
  * @returns Its name, such as `"EINVAL"`, or `"E<number>"` where it is none of {@linkcode ERRNO}.
+ *
+ * @example
+ * ```ts
+ * import { errnoName } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(errnoName(22), "EINVAL");
+ * ```
  */
 export function errnoName(errno: number): string {
   return NAMES.get(errno) ?? `E${errno}`;

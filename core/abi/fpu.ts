@@ -6,7 +6,18 @@
 import { LAYOUTS } from "./layout.ts";
 import { defineFields, type StructSource, StructView } from "./struct_view.ts";
 
-/** The FXSAVE content: `struct kvm_fpu`, 416 bytes. */
+/**
+ * The FXSAVE content: `struct kvm_fpu`, 416 bytes.
+ *
+ * @example
+ * ```ts
+ * import { KvmFpu } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const fpu = new KvmFpu({ fcw: 0x37f, mxcsr: 0x1f80 });
+ * assertEquals([fpu.fcw, fpu.fpr.length, fpu.xmm.length, fpu.xmm[0].length], [0x37f, 8, 16, 16]);
+ * ```
+ */
 export class KvmFpu extends StructView {
   /** ST(0) to ST(7): 16 bytes each, of which 10 count. */
   declare readonly fpr: readonly Uint8Array[];

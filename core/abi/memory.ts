@@ -6,7 +6,18 @@
 import { LAYOUTS } from "./layout.ts";
 import { defineFields, type StructSource, StructView } from "./struct_view.ts";
 
-/** A memory slot: `struct kvm_memory_region`, 24 bytes. */
+/**
+ * A memory slot: `struct kvm_memory_region`, 24 bytes.
+ *
+ * @example
+ * ```ts
+ * import { KvmMemoryRegion } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const region = new KvmMemoryRegion({ slot: 1, guest_phys_addr: 0x1000, memory_size: 0x2000 });
+ * assertEquals([region.slot, region.memory_size], [1, 0x2000n]);
+ * ```
+ */
 export class KvmMemoryRegion extends StructView {
   /** Which slot. */
   declare slot: number;
@@ -29,7 +40,18 @@ export class KvmMemoryRegion extends StructView {
 }
 defineFields(KvmMemoryRegion, LAYOUTS["kvm_memory_region"]);
 
-/** An alias: `struct kvm_memory_alias`, 32 bytes. */
+/**
+ * An alias: `struct kvm_memory_alias`, 32 bytes.
+ *
+ * @example
+ * ```ts
+ * import { KvmMemoryAlias } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const alias = new KvmMemoryAlias({ slot: 0, guest_phys_addr: 0x8000, memory_size: 0x1000, target_phys_addr: 0 });
+ * assertEquals([alias.guest_phys_addr, alias.bytes.length], [0x8000n, 32]);
+ * ```
+ */
 export class KvmMemoryAlias extends StructView {
   /** Which alias; counted apart from memory slots. */
   declare slot: number;
@@ -54,7 +76,17 @@ export class KvmMemoryAlias extends StructView {
 }
 defineFields(KvmMemoryAlias, LAYOUTS["kvm_memory_alias"]);
 
-/** Which dirty log to fetch: `struct kvm_dirty_log`, 16 bytes. */
+/**
+ * Which dirty log to fetch: `struct kvm_dirty_log`, 16 bytes.
+ *
+ * @example
+ * ```ts
+ * import { KvmDirtyLog } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(new KvmDirtyLog({ slot: 3 }).slot, 3);
+ * ```
+ */
 export class KvmDirtyLog extends StructView {
   /** Which memory slot. */
   declare slot: number;

@@ -6,7 +6,18 @@
 import { LAYOUTS } from "./layout.ts";
 import { defineFields, isBytes, type StructInit, type StructSource, StructView } from "./struct_view.ts";
 
-/** One MSR: `struct kvm_msr_entry`, 16 bytes. */
+/**
+ * One MSR: `struct kvm_msr_entry`, 16 bytes.
+ *
+ * @example
+ * ```ts
+ * import { KvmMsrEntry } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const entry = new KvmMsrEntry({ index: 0xc000_0080, data: 0x500 });
+ * assertEquals([entry.index, entry.data], [0xc000_0080, 0x500n]);
+ * ```
+ */
 export class KvmMsrEntry extends StructView {
   /** Its number. */
   declare index: number;
@@ -27,7 +38,18 @@ export class KvmMsrEntry extends StructView {
 }
 defineFields(KvmMsrEntry, LAYOUTS["kvm_msr_entry"]);
 
-/** MSRs to read or write: `struct kvm_msrs`, 8 bytes and 16 more for each entry. */
+/**
+ * MSRs to read or write: `struct kvm_msrs`, 8 bytes and 16 more for each entry.
+ *
+ * @example
+ * ```ts
+ * import { KvmMsrs } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const msrs = new KvmMsrs([{ index: 0x174, data: 8 }, { index: 0x175 }]);
+ * assertEquals([msrs.nmsrs, msrs.entries[0].data], [2, 8n]);
+ * ```
+ */
 export class KvmMsrs extends StructView {
   /** How many of {@linkcode entries} count. */
   declare nmsrs: number;
@@ -65,7 +87,19 @@ export class KvmMsrs extends StructView {
 }
 defineFields(KvmMsrs, LAYOUTS.kvm_msrs);
 
-/** The numbers of MSRs: `struct kvm_msr_list`, 4 bytes and 4 more for each number. */
+/**
+ * The numbers of MSRs: `struct kvm_msr_list`, 4 bytes and 4 more for each number.
+ *
+ * @example
+ * ```ts
+ * import { KvmMsrList } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const list = new KvmMsrList(2);
+ * list.setIndex(0, 0x10);
+ * assertEquals([list.capacity, list.indices], [2, [0x10, 0]]);
+ * ```
+ */
 export class KvmMsrList extends StructView {
   /** How many numbers there are; before the call, for how many there is room. */
   declare nmsrs: number;

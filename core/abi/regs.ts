@@ -6,7 +6,18 @@
 import { LAYOUTS } from "./layout.ts";
 import { defineFields, type StructSource, StructView, type U64Array } from "./struct_view.ts";
 
-/** The general registers: `struct kvm_regs`, 144 bytes. */
+/**
+ * The general registers: `struct kvm_regs`, 144 bytes.
+ *
+ * @example
+ * ```ts
+ * import { KvmRegs } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const regs = new KvmRegs({ rip: 0x1000, rflags: 2 });
+ * assertEquals([regs.rip, regs.rax, regs.bytes.length], [0x1000n, 0n, 144]);
+ * ```
+ */
 export class KvmRegs extends StructView {
   /** RAX. */
   declare rax: bigint;
@@ -129,7 +140,18 @@ export class KvmRegs extends StructView {
 }
 defineFields(KvmRegs, LAYOUTS["kvm_regs"], {}, true);
 
-/** A segment register with its hidden part: `struct kvm_segment`, 24 bytes. */
+/**
+ * A segment register with its hidden part: `struct kvm_segment`, 24 bytes.
+ *
+ * @example
+ * ```ts
+ * import { KvmSegment } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const segment = new KvmSegment({ base: 0x1_0000, limit: 0xffff, selector: 0x1000, type: 3, s: 1, present: 1 });
+ * assertEquals([segment.base, segment.limit, segment.dpl], [0x1_0000n, 0xffff, 0]);
+ * ```
+ */
 export class KvmSegment extends StructView {
   /** Linear address of the first byte. */
   declare base: bigint;
@@ -170,7 +192,17 @@ export class KvmSegment extends StructView {
 }
 defineFields(KvmSegment, LAYOUTS["kvm_segment"]);
 
-/** A descriptor table register: `struct kvm_dtable`, 16 bytes. */
+/**
+ * A descriptor table register: `struct kvm_dtable`, 16 bytes.
+ *
+ * @example
+ * ```ts
+ * import { KvmDtable } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(new KvmDtable({ base: 0x1000, limit: 0x17 }).base, 0x1000n);
+ * ```
+ */
 export class KvmDtable extends StructView {
   /** Linear address of the table. */
   declare base: bigint;
@@ -191,7 +223,18 @@ export class KvmDtable extends StructView {
 }
 defineFields(KvmDtable, LAYOUTS["kvm_dtable"]);
 
-/** Segments, control registers and queued interrupts: `struct kvm_sregs`, 312 bytes. */
+/**
+ * Segments, control registers and queued interrupts: `struct kvm_sregs`, 312 bytes.
+ *
+ * @example
+ * ```ts
+ * import { KvmSregs } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const sregs = new KvmSregs({ cr0: 0x11, cs: { base: 0xf_0000, selector: 0xf000 } });
+ * assertEquals([sregs.cr0, sregs.cs.base, sregs.interrupt_bitmap.length], [0x11n, 0xf_0000n, 4]);
+ * ```
+ */
 export class KvmSregs extends StructView {
   /** CS. */
   declare readonly cs: KvmSegment;

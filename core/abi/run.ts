@@ -6,7 +6,17 @@
 import { LAYOUTS } from "./layout.ts";
 import { defineFields, type StructSource, StructView, type U64Array } from "./struct_view.ts";
 
-/** KVM_EXIT_UNKNOWN: what the engine met. */
+/**
+ * KVM_EXIT_UNKNOWN: what the engine met.
+ *
+ * @example
+ * ```ts
+ * import { KvmRunHw } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(new KvmRunHw({ hardware_exit_reason: 5 }).hardware_exit_reason, 5n);
+ * ```
+ */
 export class KvmRunHw extends StructView {
   /** A number of the engine's. */
   declare hardware_exit_reason: bigint;
@@ -23,7 +33,17 @@ export class KvmRunHw extends StructView {
 }
 defineFields(KvmRunHw, LAYOUTS["kvm_run.hw"]);
 
-/** KVM_EXIT_FAIL_ENTRY: why the processor would refuse the state. */
+/**
+ * KVM_EXIT_FAIL_ENTRY: why the processor would refuse the state.
+ *
+ * @example
+ * ```ts
+ * import { KvmRunFailEntry } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(new KvmRunFailEntry({ hardware_entry_failure_reason: 1 }).hardware_entry_failure_reason, 1n);
+ * ```
+ */
 export class KvmRunFailEntry extends StructView {
   /** A number of the engine's. */
   declare hardware_entry_failure_reason: bigint;
@@ -40,7 +60,17 @@ export class KvmRunFailEntry extends StructView {
 }
 defineFields(KvmRunFailEntry, LAYOUTS["kvm_run.fail_entry"]);
 
-/** KVM_EXIT_EXCEPTION: which exception. */
+/**
+ * KVM_EXIT_EXCEPTION: which exception.
+ *
+ * @example
+ * ```ts
+ * import { KvmRunEx } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(new KvmRunEx({ exception: 13, error_code: 8 }).error_code, 8);
+ * ```
+ */
 export class KvmRunEx extends StructView {
   /** Vector. */
   declare exception: number;
@@ -59,7 +89,17 @@ export class KvmRunEx extends StructView {
 }
 defineFields(KvmRunEx, LAYOUTS["kvm_run.ex"]);
 
-/** KVM_EXIT_IO: port input or output; `count` times `size` bytes at `data_offset`. */
+/**
+ * KVM_EXIT_IO: port input or output; `count` times `size` bytes at `data_offset`.
+ *
+ * @example
+ * ```ts
+ * import { KvmRunIo } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(new KvmRunIo({ port: 0x3f8, size: 1, count: 1, data_offset: 4096 }).port, 0x3f8);
+ * ```
+ */
 export class KvmRunIo extends StructView {
   /** KVM_EXIT_IO_IN or KVM_EXIT_IO_OUT. */
   declare direction: number;
@@ -84,7 +124,18 @@ export class KvmRunIo extends StructView {
 }
 defineFields(KvmRunIo, LAYOUTS["kvm_run.io"]);
 
-/** KVM_EXIT_MMIO: an access to an address without memory. */
+/**
+ * KVM_EXIT_MMIO: an access to an address without memory.
+ *
+ * @example
+ * ```ts
+ * import { KvmRunMmio } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const mmio = new KvmRunMmio({ phys_addr: 0xfee0_0020, len: 4, is_write: 1 });
+ * assertEquals([mmio.phys_addr, mmio.data.length], [0xfee0_0020n, 8]);
+ * ```
+ */
 export class KvmRunMmio extends StructView {
   /** Guest-physical address. */
   declare phys_addr: bigint;
@@ -111,7 +162,17 @@ export class KvmRunMmio extends StructView {
 }
 defineFields(KvmRunMmio, LAYOUTS["kvm_run.mmio"], {}, true);
 
-/** KVM_EXIT_HYPERCALL: VMCALL or VMMCALL. */
+/**
+ * KVM_EXIT_HYPERCALL: VMCALL or VMMCALL.
+ *
+ * @example
+ * ```ts
+ * import { KvmRunHypercall } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(new KvmRunHypercall({ ret: 42 }).ret, 42n);
+ * ```
+ */
 export class KvmRunHypercall extends StructView {
   /** The six argument registers. */
   declare readonly args: U64Array;
@@ -134,7 +195,24 @@ export class KvmRunHypercall extends StructView {
 }
 defineFields(KvmRunHypercall, LAYOUTS["kvm_run.hypercall"]);
 
-/** The shared page of a vCPU: `struct kvm_run`, 288 bytes. */
+/**
+ * The shared page of a vCPU: `struct kvm_run`, 288 bytes.
+ *
+ * @example
+ * ```ts
+ * import { KVM_EXIT_IO, KvmRun, openKvm } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using kvm = openKvm({ backend: "soft" });
+ * using vm = kvm.createVm();
+ * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0xffff0000, memory_size: 0x10000 });
+ * vm.write(0xfffffff0, Uint8Array.of(0xe6, 0x80)); // out 0x80, al
+ * using vcpu = vm.createVcpu(0);
+ * vcpu.run();
+ * const run = new KvmRun(vcpu.shared);
+ * assertEquals([run.exit_reason, run.io.port, run.if_flag], [KVM_EXIT_IO, 0x80, 0]);
+ * ```
+ */
 export class KvmRun extends StructView {
   /** In: 1 to leave KVM_RUN as soon as an interrupt could be taken and none is queued. */
   declare request_interrupt_window: number;

@@ -94,6 +94,14 @@ export interface ControlRegisters {
  * A segment with base 0 that reaches over 4 GiB.
  * @param options Which.
  * @returns The segment, fresh; any of its fields can still be changed.
+ *
+ * @example
+ * ```ts
+ * import { flatSegment } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(flatSegment({ kind: "code", bits: 64, selector: 8 }).l, 1);
+ * ```
  */
 export function flatSegment(options: FlatSegmentOptions): KvmSegment {
   const { kind, bits = 32, selector = 0, dpl = 0 } = options;
@@ -115,6 +123,14 @@ export function flatSegment(options: FlatSegmentOptions): KvmSegment {
  * @param kind What it is for.
  * @param selector The selector, 16 bits.
  * @returns The segment, fresh.
+ *
+ * @example
+ * ```ts
+ * import { realModeSegment } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(realModeSegment("data", 0x1000).base, 0x1_0000n);
+ * ```
  */
 export function realModeSegment(kind: "code" | "data", selector: number = 0): KvmSegment {
   return new KvmSegment({
@@ -131,6 +147,14 @@ export function realModeSegment(kind: "code" | "data", selector: number = 0): Kv
  * All segments of real mode.
  * @param code Selector of CS.
  * @param data Selector of the others.
+ *
+ * @example
+ * ```ts
+ * import { realModeSegments } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(realModeSegments(0xf000).cs.base, 0xf_0000n);
+ * ```
  */
 export function realModeSegments(code: number = 0, data: number = 0): Segments {
   return segments(realModeSegment("code", code), realModeSegment("data", data));
@@ -140,6 +164,14 @@ export function realModeSegments(code: number = 0, data: number = 0): Segments {
  * All segments of flat 32-bit protected mode. With them alone the guest runs; a descriptor table it needs when it loads a
  * segment register or takes an interrupt.
  * @param selectors The selectors.
+ *
+ * @example
+ * ```ts
+ * import { protectedModeSegments } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(protectedModeSegments({ code: 8, data: 16 }).ds.selector, 16);
+ * ```
  */
 export function protectedModeSegments(selectors: SegmentSelectors = {}): Segments {
   return flat(32, selectors);
@@ -148,12 +180,30 @@ export function protectedModeSegments(selectors: SegmentSelectors = {}): Segment
 /**
  * All segments of 64-bit code, as {@linkcode protectedModeSegments}.
  * @param selectors The selectors.
+ *
+ * @example
+ * ```ts
+ * import { longModeSegments } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(longModeSegments().cs.l, 1);
+ * ```
  */
 export function longModeSegments(selectors: SegmentSelectors = {}): Segments {
   return flat(64, selectors);
 }
 
-/** Control registers of protected mode without paging: CR0 is PE, ET and NE, all others 0. */
+/**
+ * Control registers of protected mode without paging: CR0 is PE, ET and NE, all others 0.
+ *
+ * @example
+ * ```ts
+ * import { protectedModeRegisters } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(protectedModeRegisters().cr0 & 1n, 1n); // PE
+ * ```
+ */
 export function protectedModeRegisters(): ControlRegisters {
   return { cr0: CR0_PE | CR0_ET | CR0_NE, cr3: 0n, cr4: 0n, efer: 0n };
 }
@@ -161,6 +211,14 @@ export function protectedModeRegisters(): ControlRegisters {
 /**
  * Control registers of long mode: paging and PAE on, EFER with LME and LMA, nothing else.
  * @param pageTables Guest-physical address of the PML4, a multiple of 4096: see {@linkcode buildPageTables}.
+ *
+ * @example
+ * ```ts
+ * import { longModeRegisters } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(longModeRegisters(0x2000).cr3, 0x2000n);
+ * ```
  */
 export function longModeRegisters(pageTables: number | bigint): ControlRegisters {
   const { cr0 } = protectedModeRegisters();
@@ -173,6 +231,14 @@ export function longModeRegisters(pageTables: number | bigint): ControlRegisters
  * @returns The 8 bytes, little-endian, as a number. System segments of long mode (`s` 0) have 8 more: the upper half of the
  * base and zeros; {@linkcode buildDescriptorTable} writes them.
  * @throws RangeError when the limit has more than 20 bits without `g`.
+ *
+ * @example
+ * ```ts
+ * import { encodeDescriptor, flatSegment } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(encodeDescriptor(flatSegment({ kind: "code", bits: 32 })), 0x00cf_9b00_0000_ffffn);
+ * ```
  */
 export function encodeDescriptor(segment: KvmSegment | StructInit<KvmSegment>): bigint {
   const { base, limit, type, present, dpl, s, db, l, g, avl } = viewOf(segment);
@@ -192,6 +258,15 @@ export function encodeDescriptor(segment: KvmSegment | StructInit<KvmSegment>): 
  * @param selector The selector that the segment is to have.
  * @returns The segment, fresh; `unusable` where it is not present. Of system segments of long mode the upper half of the base
  * is missing: it is in the 8 bytes behind.
+ *
+ * @example
+ * ```ts
+ * import { decodeDescriptor } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { base, limit, db } = decodeDescriptor(0x00cf_9a00_0000_ffffn, 8);
+ * assertEquals([base, limit, db], [0n, 0xffff_ffff, 1]);
+ * ```
  */
 export function decodeDescriptor(entry: bigint, selector: number = 0): KvmSegment {
   const access = Number(entry >> 40n & 0xffn);

@@ -6,7 +6,18 @@
 import { LAYOUTS } from "./layout.ts";
 import { defineFields, isBytes, StructView } from "./struct_view.ts";
 
-/** Which signals are blocked inside KVM_RUN: `struct kvm_signal_mask`, 4 bytes and the set behind them. */
+/**
+ * Which signals are blocked inside KVM_RUN: `struct kvm_signal_mask`, 4 bytes and the set behind them.
+ *
+ * @example
+ * ```ts
+ * import { KvmSignalMask } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const mask = new KvmSignalMask(1n << 9n); // signal 10
+ * assertEquals([mask.len, mask.sigset[1]], [8, 0b10]);
+ * ```
+ */
 export class KvmSignalMask extends StructView {
   /** Bytes of the set; must be 8. */
   declare len: number;

@@ -7,7 +7,19 @@
 
 import type { FieldLayout, ScalarType, StructLayout, StructName } from "./layout.ts";
 
-/** An array of 64-bit integers inside a structure. */
+/**
+ * An array of 64-bit integers inside a structure.
+ *
+ * @example
+ * ```ts
+ * import { KvmRunHypercall } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const array = new KvmRunHypercall().args;
+ * array.set(0, 5);
+ * assertEquals([array.length, array.get(0), [...array][1]], [6, 5n, 0n]);
+ * ```
+ */
 export class U64Array {
   /** Number of elements. */
   readonly length: number;
@@ -59,7 +71,20 @@ export function isBytes(source: unknown): source is ArrayBufferLike | ArrayBuffe
     (typeof SharedArrayBuffer !== "undefined" && source instanceof SharedArrayBuffer);
 }
 
-/** A structure in memory. */
+/**
+ * A structure in memory.
+ *
+ * @example
+ * ```ts
+ * import { KvmRegs } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const memory = new Uint8Array(1000);
+ * const regs = new KvmRegs(memory, 100); // a view of the bytes from 100 on
+ * regs.rax = 0x1122n;
+ * assertEquals([memory[100], memory[101], regs.bytes.length, regs.view.getUint16(0, true)], [0x22, 0x11, 144, 0x1122]);
+ * ```
+ */
 export abstract class StructView {
   /** The bytes of the structure, no more and no less; no copy. */
   readonly bytes: Uint8Array;

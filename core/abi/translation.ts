@@ -6,7 +6,17 @@
 import { LAYOUTS } from "./layout.ts";
 import { defineFields, type StructSource, StructView } from "./struct_view.ts";
 
-/** A page-table walk: `struct kvm_translation`, 24 bytes. */
+/**
+ * A page-table walk: `struct kvm_translation`, 24 bytes.
+ *
+ * @example
+ * ```ts
+ * import { KvmTranslation } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(new KvmTranslation({ linear_address: 0x1000 }).linear_address, 0x1000n);
+ * ```
+ */
 export class KvmTranslation extends StructView {
   /** In: linear address. */
   declare linear_address: bigint;
@@ -33,7 +43,17 @@ export class KvmTranslation extends StructView {
 }
 defineFields(KvmTranslation, LAYOUTS["kvm_translation"]);
 
-/** An external interrupt: `struct kvm_interrupt`, 4 bytes. */
+/**
+ * An external interrupt: `struct kvm_interrupt`, 4 bytes.
+ *
+ * @example
+ * ```ts
+ * import { KvmInterrupt } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(new KvmInterrupt({ irq: 0x20 }).irq, 0x20);
+ * ```
+ */
 export class KvmInterrupt extends StructView {
   /** Vector, 0 to 255. */
   declare irq: number;

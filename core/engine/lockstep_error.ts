@@ -35,6 +35,24 @@ export interface LockstepFinding {
  * Thrown by `Vcpu.run` with the engine `"both"` when the interpreter and the translator do not come to the same. The error
  * number is EIO. The processor and its memory are back where both agreed for the last time; RUN would lead to the same
  * difference again.
+ *
+ * @example
+ * ```ts
+ * import { LockstepError, openKvm } from "@kvm12/kvm12";
+ *
+ * // With the engine "both", Vcpu.run throws it where interpreter and translator differ; they do not here.
+ * using kvm = openKvm({ backend: "soft", engine: "both" });
+ * using vm = kvm.createVm();
+ * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0xffff0000, memory_size: 0x10000 });
+ * vm.write(0xfffffff0, Uint8Array.of(0xf4)); // hlt
+ * using vcpu = vm.createVcpu(0);
+ * try {
+ *   vcpu.run();
+ * } catch (error) {
+ *   if (!(error instanceof LockstepError)) throw error;
+ *   console.error(error.report);
+ * }
+ * ```
  */
 export class LockstepError extends KvmError {
   /** What was found. */

@@ -30,7 +30,22 @@ const MMIO_DATA: number = UNION + LAYOUTS["kvm_run.mmio"].fields.data.offset;
 const MMIO_LEN: number = UNION + LAYOUTS["kvm_run.mmio"].fields.len.offset;
 const MMIO_IS_WRITE: number = UNION + LAYOUTS["kvm_run.mmio"].fields.is_write.offset;
 
-/** The engine met what it cannot run. */
+/**
+ * The engine met what it cannot run.
+ *
+ * @example
+ * ```ts
+ * import { describeUnknownExit, KVM_EXIT_UNKNOWN, openKvm } from "@kvm12/kvm12";
+ * import { assertNotEquals } from "@std/assert";
+ *
+ * using kvm = openKvm({ backend: "soft" });
+ * using vm = kvm.createVm();
+ * using vcpu = vm.createVcpu(0); // there is no memory to fetch an instruction from
+ * const exit = vcpu.run();
+ * if (exit.reason !== KVM_EXIT_UNKNOWN) throw new Error("it ran");
+ * assertNotEquals(describeUnknownExit(vcpu.shared), "");
+ * ```
+ */
 export class UnknownExit {
   /** KVM_EXIT_UNKNOWN. */
   readonly reason: typeof KVM_EXIT_UNKNOWN = KVM_EXIT_UNKNOWN;
@@ -47,7 +62,20 @@ export class UnknownExit {
   }
 }
 
-/** An exception that the host asked to intercept. */
+/**
+ * An exception that the host asked to intercept.
+ *
+ * @example
+ * ```ts
+ * import { KVM_EXIT_EXCEPTION, type VcpuExit } from "@kvm12/kvm12";
+ *
+ * // The software engine and today's kernels give exceptions to the guest itself.
+ * function tell(exit: VcpuExit): void {
+ *   if (exit.reason === KVM_EXIT_EXCEPTION) console.error(`exception ${exit.exception}, error code ${exit.error_code}`);
+ * }
+ * console.log(tell.name);
+ * ```
+ */
 export class ExceptionExit {
   /** KVM_EXIT_EXCEPTION. */
   readonly reason: typeof KVM_EXIT_EXCEPTION = KVM_EXIT_EXCEPTION;
@@ -69,7 +97,27 @@ export class ExceptionExit {
   }
 }
 
-/** IN, OUT, INS or OUTS. For input, fill {@linkcode data} before the next `run()`. */
+/**
+ * IN, OUT, INS or OUTS. For input, fill {@linkcode data} before the next `run()`.
+ *
+ * @example
+ * ```ts
+ * import { KVM_EXIT_IO, KVM_EXIT_IO_IN, openKvm } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using kvm = openKvm({ backend: "soft" });
+ * using vm = kvm.createVm();
+ * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0xffff0000, memory_size: 0x10000 });
+ * vm.write(0xfffffff0, Uint8Array.of(0xe4, 0x60, 0xe6, 0x80, 0xf4)); // in al, 0x60; out 0x80, al; hlt
+ * using vcpu = vm.createVcpu(0);
+ * const input = vcpu.run();
+ * if (input.reason !== KVM_EXIT_IO || input.direction !== KVM_EXIT_IO_IN) throw new Error("no input");
+ * input.writeUint(0x1c);
+ * const output = vcpu.run();
+ * if (output.reason !== KVM_EXIT_IO) throw new Error("no output");
+ * assertEquals([output.port, output.size, output.count, output.data[0], output.readUint()], [0x80, 1, 1, 0x1c, 0x1c]);
+ * ```
+ */
 export class IoExit {
   /** KVM_EXIT_IO. */
   readonly reason: typeof KVM_EXIT_IO = KVM_EXIT_IO;
@@ -162,7 +210,28 @@ export class IoExit {
   }
 }
 
-/** VMCALL or VMMCALL. Set {@linkcode ret} before the next `run()`. */
+/**
+ * VMCALL or VMMCALL. Set {@linkcode ret} before the next `run()`.
+ *
+ * @example
+ * ```ts
+ * import { KVM_EXIT_HYPERCALL, openKvm } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using kvm = openKvm({ backend: "soft" });
+ * using vm = kvm.createVm();
+ * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0xffff0000, memory_size: 0x10000 });
+ * vm.write(0xfffffff0, Uint8Array.of(0x0f, 0x01, 0xc1, 0xf4)); // vmcall; hlt
+ * using vcpu = vm.createVcpu(0);
+ * vcpu.setRegs(Object.assign(vcpu.getRegs(), { rax: 5n }));
+ * const exit = vcpu.run();
+ * if (exit.reason !== KVM_EXIT_HYPERCALL) throw new Error("no hypercall");
+ * assertEquals([exit.longmode, exit.args.length], [false, 6]);
+ * exit.ret = 42n;
+ * vcpu.run();
+ * assertEquals(vcpu.getRegs().rax, 42n);
+ * ```
+ */
 export class HypercallExit {
   /** KVM_EXIT_HYPERCALL. */
   readonly reason: typeof KVM_EXIT_HYPERCALL = KVM_EXIT_HYPERCALL;
@@ -193,19 +262,72 @@ export class HypercallExit {
   }
 }
 
-/** A breakpoint or single step of `debugGuest`. */
+/**
+ * A breakpoint or single step of `debugGuest`.
+ *
+ * @example
+ * ```ts
+ * import { KVM_EXIT_DEBUG, KvmDebugGuest, openKvm } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using kvm = openKvm({ backend: "soft" });
+ * using vm = kvm.createVm();
+ * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0xffff0000, memory_size: 0x10000 });
+ * vm.write(0xfffffff0, Uint8Array.of(0x90, 0xf4)); // nop; hlt
+ * using vcpu = vm.createVcpu(0);
+ * vcpu.debugGuest(new KvmDebugGuest({ enabled: 1, singlestep: 1 }));
+ * assertEquals(vcpu.run().reason, KVM_EXIT_DEBUG);
+ * assertEquals(vcpu.getRegs().rip, 0xfff1n);
+ * ```
+ */
 export class DebugExit {
   /** KVM_EXIT_DEBUG. */
   readonly reason: typeof KVM_EXIT_DEBUG = KVM_EXIT_DEBUG;
 }
 
-/** HLT with nothing to deliver; RIP is behind it. */
+/**
+ * HLT with nothing to deliver; RIP is behind it.
+ *
+ * @example
+ * ```ts
+ * import { KVM_EXIT_HLT, openKvm } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using kvm = openKvm({ backend: "soft" });
+ * using vm = kvm.createVm();
+ * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0xffff0000, memory_size: 0x10000 });
+ * vm.write(0xfffffff0, Uint8Array.of(0xf4)); // hlt
+ * using vcpu = vm.createVcpu(0);
+ * assertEquals(vcpu.run().reason, KVM_EXIT_HLT);
+ * ```
+ */
 export class HltExit {
   /** KVM_EXIT_HLT. */
   readonly reason: typeof KVM_EXIT_HLT = KVM_EXIT_HLT;
 }
 
-/** An access to an address without memory. For a read, fill {@linkcode data} before the next `run()`. */
+/**
+ * An access to an address without memory. For a read, fill {@linkcode data} before the next `run()`.
+ *
+ * @example
+ * ```ts
+ * import { KVM_EXIT_MMIO, openKvm } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using kvm = openKvm({ backend: "soft" });
+ * using vm = kvm.createVm();
+ * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0xffff0000, memory_size: 0x10000 });
+ * vm.write(0xfffffff0, Uint8Array.of(0xa0, 0x00, 0x80, 0xa2, 0x01, 0x80, 0xf4)); // mov al, [0x8000]; mov [0x8001], al; hlt
+ * using vcpu = vm.createVcpu(0);
+ * const read = vcpu.run();
+ * if (read.reason !== KVM_EXIT_MMIO || read.is_write) throw new Error("no read");
+ * read.writeUint(7);
+ * const write = vcpu.run();
+ * if (write.reason !== KVM_EXIT_MMIO) throw new Error("no write");
+ * assertEquals([write.is_write, write.address, write.phys_addr, write.len], [true, 0x8001, 0x8001n, 1]);
+ * assertEquals([write.data[0], write.readUint(), write.readBigUint()], [7, 7, 7n]);
+ * ```
+ */
 export class MmioExit {
   /** KVM_EXIT_MMIO. */
   readonly reason: typeof KVM_EXIT_MMIO = KVM_EXIT_MMIO;
@@ -281,19 +403,75 @@ export class MmioExit {
   }
 }
 
-/** An interrupt could be taken, none is queued, and `request_interrupt_window` was set. */
+/**
+ * An interrupt could be taken, none is queued, and `request_interrupt_window` was set.
+ *
+ * @example
+ * ```ts
+ * import { KVM_EXIT_IRQ_WINDOW_OPEN, openKvm } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using kvm = openKvm({ backend: "soft" });
+ * using vm = kvm.createVm();
+ * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0xffff0000, memory_size: 0x10000 });
+ * vm.write(0xfffffff0, Uint8Array.of(0xfb, 0x90, 0x90, 0xf4)); // sti; nop; nop; hlt
+ * using vcpu = vm.createVcpu(0);
+ * vcpu.kvmRun.request_interrupt_window = 1;
+ * assertEquals(vcpu.run().reason, KVM_EXIT_IRQ_WINDOW_OPEN);
+ * assertEquals(vcpu.kvmRun.if_flag, 1);
+ * ```
+ */
 export class IrqWindowOpenExit {
   /** KVM_EXIT_IRQ_WINDOW_OPEN. */
   readonly reason: typeof KVM_EXIT_IRQ_WINDOW_OPEN = KVM_EXIT_IRQ_WINDOW_OPEN;
 }
 
-/** Triple fault. */
+/**
+ * Triple fault.
+ *
+ * @example
+ * ```ts
+ * import { KVM_EXIT_SHUTDOWN, openKvm } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using kvm = openKvm({ backend: "soft" });
+ * using vm = kvm.createVm();
+ * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0xffff0000, memory_size: 0x10000 });
+ * vm.write(0xfffffff0, Uint8Array.of(0x0f, 0x01, 0x1e, 0xf8, 0xff, 0xcc)); // lidt [0xfff8]; int3
+ * using vcpu = vm.createVcpu(0);
+ * const sregs = vcpu.getSregs();
+ * sregs.idt.limit = 0; // no exception can be delivered
+ * vcpu.setSregs(sregs);
+ * vm.write(0xfffffff0, Uint8Array.of(0xcc)); // int3
+ * assertEquals(vcpu.run().reason, KVM_EXIT_SHUTDOWN);
+ * ```
+ */
 export class ShutdownExit {
   /** KVM_EXIT_SHUTDOWN. */
   readonly reason: typeof KVM_EXIT_SHUTDOWN = KVM_EXIT_SHUTDOWN;
 }
 
-/** The processor would refuse the state that was set. */
+/**
+ * The processor would refuse the state that was set.
+ *
+ * @example
+ * ```ts
+ * import { KVM_EXIT_FAIL_ENTRY, openKvm } from "@kvm12/kvm12";
+ * import { assertNotEquals } from "@std/assert";
+ *
+ * using kvm = openKvm({ backend: "soft" });
+ * using vm = kvm.createVm();
+ * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0xffff0000, memory_size: 0x10000 });
+ * vm.write(0xfffffff0, Uint8Array.of(0xf4)); // hlt
+ * using vcpu = vm.createVcpu(0);
+ * const sregs = vcpu.getSregs();
+ * sregs.cr0 = 0x8000_0000n; // paging without protection: no processor can be in this state
+ * vcpu.setSregs(sregs);
+ * const exit = vcpu.run();
+ * if (exit.reason !== KVM_EXIT_FAIL_ENTRY) throw new Error("it ran");
+ * assertNotEquals(exit.hardware_entry_failure_reason, 0n);
+ * ```
+ */
 export class FailEntryExit {
   /** KVM_EXIT_FAIL_ENTRY. */
   readonly reason: typeof KVM_EXIT_FAIL_ENTRY = KVM_EXIT_FAIL_ENTRY;
@@ -310,7 +488,22 @@ export class FailEntryExit {
   }
 }
 
-/** The run was interrupted by a signal, or the given number of instructions is over; just `run()` again. */
+/**
+ * The run was interrupted by a signal, or the given number of instructions is over; just `run()` again.
+ *
+ * @example
+ * ```ts
+ * import { KVM_EXIT_INTR, openKvm } from "@kvm12/kvm12";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using kvm = openKvm({ backend: "soft" });
+ * using vm = kvm.createVm();
+ * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0xffff0000, memory_size: 0x10000 });
+ * vm.write(0xfffffff0, Uint8Array.of(0xeb, 0xfe)); // jmp $
+ * using vcpu = vm.createVcpu(0);
+ * assertEquals(vcpu.run({ maxInstructions: 1000 }).reason, KVM_EXIT_INTR);
+ * ```
+ */
 export class IntrExit {
   /** KVM_EXIT_INTR. */
   readonly reason: typeof KVM_EXIT_INTR = KVM_EXIT_INTR;

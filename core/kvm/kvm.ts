@@ -49,6 +49,15 @@ export class Kvm implements Disposable {
    * KVM_GET_API_VERSION.
    * @returns 12.
    * @throws KvmError EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { KVM_API_VERSION, openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * assertEquals(kvm.getApiVersion(), KVM_API_VERSION);
+   * ```
    */
   getApiVersion(): number {
     this.#open("get the API version");
@@ -59,6 +68,16 @@ export class Kvm implements Disposable {
    * KVM_CREATE_VM: a new machine without memory and processors.
    * @returns The machine.
    * @throws KvmError EBADF when closed; what the kernel reports (real device).
+   *
+   * @example
+   * ```ts
+   * import { openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * assertEquals(vm.closed, false);
+   * ```
    */
   createVm(): Vm {
     const backend = this.#open("create a VM");
@@ -73,6 +92,16 @@ export class Kvm implements Disposable {
    * @returns `into`, its `nmsrs` being how many there are.
    * @throws KvmError E2BIG if there is not room for all (`nmsrs` then says how many there are); EFAULT if there are fewer
    * bytes than `nmsrs` says; EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { openKvm } from "@kvm12/kvm12";
+   * import { assert } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * const list = kvm.getMsrIndexList();
+   * assert(list.indices.includes(0xc000_0080)); // IA32_EFER
+   * ```
    */
   getMsrIndexList(into?: KvmMsrList): KvmMsrList {
     const action = "get the MSR index list";
@@ -95,6 +124,15 @@ export class Kvm implements Disposable {
    * @param _extension Its number.
    * @returns 0: version 12 defines none.
    * @throws KvmError EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * assertEquals(kvm.checkExtension(0), 0); // version 12 has none
+   * ```
    */
   checkExtension(_extension: number): number {
     this.#open("check an extension");
@@ -105,6 +143,15 @@ export class Kvm implements Disposable {
    * KVM_GET_VCPU_MMAP_SIZE: how many bytes `Vcpu.shared` has.
    * @returns 8192.
    * @throws KvmError EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * assertEquals(kvm.getVcpuMmapSize(), 8192);
+   * ```
    */
   getVcpuMmapSize(): number {
     this.#open("get the size of kvm_run");

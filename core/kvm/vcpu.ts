@@ -117,6 +117,20 @@ export class Vcpu implements Disposable {
   /**
    * The page shared with the processor: set `request_interrupt_window` and `cr8` here, read the exit here.
    * @throws KvmError EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { KVM_EXIT_HLT, openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0xffff0000, memory_size: 0x10000 });
+   * vm.write(0xfffffff0, Uint8Array.of(0xf4)); // hlt
+   * using vcpu = vm.createVcpu(0);
+   * vcpu.run();
+   * assertEquals(vcpu.kvmRun.exit_reason, KVM_EXIT_HLT);
+   * ```
    */
   get kvmRun(): KvmRun {
     this.#open("read kvm_run");
@@ -126,6 +140,17 @@ export class Vcpu implements Disposable {
   /**
    * What `mmap` of the file descriptor gives: 8192 bytes, `kvm_run` at 0, port data at 4096.
    * @throws KvmError EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * using vcpu = vm.createVcpu(0);
+   * assertEquals(vcpu.shared.length, kvm.getVcpuMmapSize());
+   * ```
    */
   get shared(): Uint8Array {
     this.#open("map kvm_run");
@@ -139,6 +164,20 @@ export class Vcpu implements Disposable {
    * KVM_EXIT_INTR, not an error.
    * @throws KvmError EBADF when closed; EBUSY while a {@linkcode runAsync} is under way; EINVAL for an impossible option;
    * what the kernel reports (real device).
+   *
+   * @example
+   * ```ts
+   * import { KVM_EXIT_HLT, KVM_EXIT_IO, openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0xffff0000, memory_size: 0x10000 });
+   * vm.write(0xfffffff0, Uint8Array.of(0xe6, 0x80, 0xf4)); // out 0x80, al; hlt
+   * using vcpu = vm.createVcpu(0);
+   * assertEquals(vcpu.run().reason, KVM_EXIT_IO);
+   * assertEquals(vcpu.run().reason, KVM_EXIT_HLT);
+   * ```
    */
   run(options?: RunOptions): VcpuExit {
     const limit = options?.maxInstructions ?? Infinity;
@@ -229,6 +268,17 @@ export class Vcpu implements Disposable {
    * @param into Where to put them; a fresh view if left out.
    * @returns `into`.
    * @throws KvmError EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * using vcpu = vm.createVcpu(0);
+   * assertEquals(vcpu.getRegs().rip, 0xfff0n); // as after reset
+   * ```
    */
   getRegs(into: KvmRegs = new KvmRegs()): KvmRegs {
     this.#open("get the registers").getRegs(into.bytes);
@@ -239,6 +289,20 @@ export class Vcpu implements Disposable {
    * KVM_SET_REGS: sets all general registers.
    * @param regs Their values.
    * @throws KvmError EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * using vcpu = vm.createVcpu(0);
+   * const regs = vcpu.getRegs();
+   * regs.rax = 42n;
+   * vcpu.setRegs(regs);
+   * assertEquals(vcpu.getRegs().rax, 42n);
+   * ```
    */
   setRegs(regs: KvmRegs): void {
     this.#open("set the registers").setRegs(regs.bytes);
@@ -249,6 +313,17 @@ export class Vcpu implements Disposable {
    * @param into Where to put them; a fresh view if left out.
    * @returns `into`.
    * @throws KvmError EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * using vcpu = vm.createVcpu(0);
+   * assertEquals(vcpu.getSregs().cs.base, 0xffff_0000n); // as after reset
+   * ```
    */
   getSregs(into: KvmSregs = new KvmSregs()): KvmSregs {
     this.#open("get the special registers").getSregs(into.bytes);
@@ -260,6 +335,20 @@ export class Vcpu implements Disposable {
    * {@linkcode run} as KVM_EXIT_FAIL_ENTRY.
    * @param sregs Their values.
    * @throws KvmError EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { openKvm, protectedModeRegisters, protectedModeSegments } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * using vcpu = vm.createVcpu(0);
+   * const sregs = vcpu.getSregs();
+   * Object.assign(sregs, protectedModeSegments(), protectedModeRegisters());
+   * vcpu.setSregs(sregs);
+   * assertEquals(vcpu.getSregs().cr0 & 1n, 1n);
+   * ```
    */
   setSregs(sregs: KvmSregs): void {
     this.#open("set the special registers").setSregs(sregs.bytes);
@@ -270,6 +359,17 @@ export class Vcpu implements Disposable {
    * @param into Where to put it; a fresh view if left out.
    * @returns `into`.
    * @throws KvmError EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * using vcpu = vm.createVcpu(0);
+   * assertEquals(vcpu.getFpu().fcw, 0x37f); // as after FNINIT
+   * ```
    */
   getFpu(into: KvmFpu = new KvmFpu()): KvmFpu {
     this.#open("get the FPU state").getFpu(into.bytes);
@@ -280,6 +380,21 @@ export class Vcpu implements Disposable {
    * KVM_SET_FPU: sets the x87, MMX and SSE state, MXCSR included.
    * @param fpu The state.
    * @throws KvmError EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * using vcpu = vm.createVcpu(0);
+   * const fpu = vcpu.getFpu();
+   * fpu.mxcsr = 0x1f80;
+   * fpu.xmm[0].set([1, 2, 3]);
+   * vcpu.setFpu(fpu);
+   * assertEquals(vcpu.getFpu().xmm[0].subarray(0, 3), Uint8Array.of(1, 2, 3));
+   * ```
    */
   setFpu(fpu: KvmFpu): void {
     this.#open("set the FPU state").setFpu(fpu.bytes);
@@ -290,6 +405,19 @@ export class Vcpu implements Disposable {
    * @param msrs Which ones: `nmsrs` entries, at most 255.
    * @returns How many were read.
    * @throws KvmError E2BIG for 256 or more; EFAULT if there are fewer than `nmsrs` entries; EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { KvmMsrs, openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * using vcpu = vm.createVcpu(0);
+   * const msrs = new KvmMsrs([{ index: 0x1b }]); // IA32_APIC_BASE
+   * assertEquals(vcpu.getMsrs(msrs), 1);
+   * assertEquals(msrs.entries[0].data, 0xfee0_0900n);
+   * ```
    */
   getMsrs(msrs: KvmMsrs): number {
     const backend = this.#open("get MSRs");
@@ -301,6 +429,19 @@ export class Vcpu implements Disposable {
    * @param msrs Which ones, and their values: `nmsrs` entries, at most 255.
    * @returns How many were written.
    * @throws KvmError E2BIG for 256 or more; EFAULT if there are fewer than `nmsrs` entries; EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { KvmMsrs, openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * using vcpu = vm.createVcpu(0);
+   * const EFER = 0xc000_0080, NONE = 0x1234_5678;
+   * // It ends before the first that is refused, and says how many were set.
+   * assertEquals(vcpu.setMsrs(new KvmMsrs([{ index: EFER, data: 1 }, { index: NONE, data: 0 }])), 1);
+   * ```
    */
   setMsrs(msrs: KvmMsrs): number {
     const backend = this.#open("set MSRs");
@@ -312,6 +453,21 @@ export class Vcpu implements Disposable {
    * The engine's own defaults are gone after the first call.
    * @param cpuid The leaves: `nent` entries, at most 100.
    * @throws KvmError E2BIG for more; EFAULT if there are fewer than `nent` entries; EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { KvmCpuid, openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0xffff0000, memory_size: 0x10000 });
+   * vm.write(0xfffffff0, Uint8Array.of(0x66, 0x31, 0xc0, 0x0f, 0xa2, 0xf4)); // xor eax, eax; cpuid; hlt
+   * using vcpu = vm.createVcpu(0);
+   * vcpu.setCpuid(new KvmCpuid([{ function: 0, eax: 1, ebx: 0x6c6c_6568, ecx: 0, edx: 0 }]));
+   * vcpu.run();
+   * assertEquals(vcpu.getRegs().rbx, 0x6c6c_6568n);
+   * ```
    */
   setCpuid(cpuid: KvmCpuid): void {
     const backend = this.#open("set CPUID");
@@ -329,6 +485,18 @@ export class Vcpu implements Disposable {
    * @param translation The view whose `linear_address` is to be translated in place, or that address.
    * @returns The view: `valid`, and if so `physical_address`, `writeable`, `usermode`.
    * @throws KvmError EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * using vcpu = vm.createVcpu(0);
+   * const { valid, physical_address } = vcpu.translate(0x1234n); // there is no paging
+   * assertEquals([valid, physical_address], [1, 0x1234n]);
+   * ```
    */
   translate(translation: KvmTranslation | bigint): KvmTranslation {
     const view = typeof translation === "bigint" ? new KvmTranslation({ linear_address: translation }) : translation;
@@ -340,6 +508,25 @@ export class Vcpu implements Disposable {
    * KVM_INTERRUPT: queues an external interrupt; the guest takes it when it can. Several may be queued.
    * @param irq The vector, 0 to 255.
    * @throws KvmError EINVAL for another vector; EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0xffff0000, memory_size: 0x10000 });
+   * vm.write(0xfffffff0, Uint8Array.of(0xfb, 0x90, 0xf4)); // sti; nop; hlt
+   * using vcpu = vm.createVcpu(0);
+   * vm.setMemoryRegion({ slot: 1, guest_phys_addr: 0, memory_size: 0x1000 });
+   * vm.write(0x21 * 4, Uint8Array.of(0x00, 0x08, 0x00, 0x00)); // vector 0x21 leads to 0:0x800
+   * vm.write(0x800, Uint8Array.of(0xf4)); // hlt
+   * vcpu.setRegs(Object.assign(vcpu.getRegs(), { rsp: 0x1000n }));
+   * vcpu.interrupt(0x21); // taken once the guest lets it in
+   * vcpu.run();
+   * assertEquals(vcpu.getRegs().rip, 0x801n);
+   * ```
    */
   interrupt(irq: number): void {
     const backend = this.#open("interrupt");
@@ -354,6 +541,22 @@ export class Vcpu implements Disposable {
    * guest cannot see it.
    * @param debug What to arm; all of the earlier is disarmed.
    * @throws KvmError EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { KVM_EXIT_DEBUG, KvmDebugGuest, openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0xffff0000, memory_size: 0x10000 });
+   * vm.write(0xfffffff0, Uint8Array.of(0x90, 0x90, 0xf4)); // nop; nop; hlt
+   * using vcpu = vm.createVcpu(0);
+   * const address = 0xffff_fff1n; // linear
+   * vcpu.debugGuest(new KvmDebugGuest({ enabled: 1, breakpoints: [{ enabled: 1, address }] }));
+   * assertEquals(vcpu.run().reason, KVM_EXIT_DEBUG);
+   * assertEquals(vcpu.getRegs().rip, 0xfff1n); // before the second nop
+   * ```
    */
   debugGuest(debug: KvmDebugGuest): void {
     this.#open("debug the guest").debugGuest(debug.bytes);
@@ -364,6 +567,22 @@ export class Vcpu implements Disposable {
    * KVM_EXIT_INTR.
    * @param mask The mask, or null for none of its own.
    * @throws KvmError EINVAL unless `len` is 8; EFAULT if there are fewer bytes; EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { KVM_EXIT_HLT, KvmSignalMask, openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0xffff0000, memory_size: 0x10000 });
+   * vm.write(0xfffffff0, Uint8Array.of(0xf4)); // hlt
+   * using vcpu = vm.createVcpu(0);
+   * vcpu.setSignalMask(new KvmSignalMask(1n << 9n)); // blocks signal 10
+   * vcpu.signal(10);
+   * assertEquals(vcpu.run().reason, KVM_EXIT_HLT);
+   * vcpu.setSignalMask(null);
+   * ```
    */
   setSignalMask(mask: KvmSignalMask | null): void {
     const backend = this.#open("set the signal mask");
@@ -385,6 +604,20 @@ export class Vcpu implements Disposable {
    * the current or next {@linkcode run} with KVM_EXIT_INTR.
    * @param n The signal, 1 to 64.
    * @throws KvmError EINVAL for another number; EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { KVM_EXIT_INTR, openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0xffff0000, memory_size: 0x10000 });
+   * vm.write(0xfffffff0, Uint8Array.of(0xeb, 0xfe)); // jmp $
+   * using vcpu = vm.createVcpu(0);
+   * vcpu.signal(10);
+   * assertEquals(vcpu.run().reason, KVM_EXIT_INTR);
+   * ```
    */
   signal(n: number): void {
     const backend = this.#open("signal");
@@ -402,16 +635,14 @@ export class Vcpu implements Disposable {
    *
    * @example
    * ```ts
-   * import { KvmRegs, openKvm } from "@kvm12/kvm12";
+   * import { openKvm } from "@kvm12/kvm12";
    * import { assertEquals } from "@std/assert";
    *
    * using kvm = openKvm({ backend: "soft" });
    * using vm = kvm.createVm();
-   * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0, memory_size: 0x1000 });
-   * vm.write(0, Uint8Array.of(0x40, 0x40, 0xf4)); // inc ax; inc ax; hlt
+   * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0xffff0000, memory_size: 0x10000 });
+   * vm.write(0xfffffff0, Uint8Array.of(0x40, 0x40, 0xf4)); // inc ax; inc ax; hlt
    * using vcpu = vm.createVcpu(0);
-   * vcpu.setSregs(Object.assign(vcpu.getSregs(), { cs: { ...vcpu.getSregs().cs, base: 0n, selector: 0 } }));
-   * vcpu.setRegs(new KvmRegs({ rip: 0, rflags: 2 }));
    * vcpu.run();
    * assertEquals(vcpu.instructions, 3);
    * ```
@@ -424,6 +655,17 @@ export class Vcpu implements Disposable {
    * Ends the {@linkcode run} under way after so many milliseconds with KVM_EXIT_INTR (0 cancels), where the engine cannot
    * bound a run by a number of instructions: the real device. Undefined where it can. {@linkcode runAsync} sets it anew.
    * @throws KvmError EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * using vcpu = vm.createVcpu(0);
+   * assertEquals(vcpu.alarm, undefined); // the software engine counts instructions instead
+   * ```
    */
   get alarm(): ((milliseconds: number) => void) | undefined {
     const backend = this.#open("set the alarm");
@@ -438,6 +680,21 @@ export class Vcpu implements Disposable {
    * exceptions; null for nobody. Nothing that is not watched becomes slower. Undefined where the engine cannot: the real
    * device.
    * @throws KvmError EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { KVM_EXIT_DEBUG, openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0xffff0000, memory_size: 0x10000 });
+   * vm.write(0xfffffff0, Uint8Array.of(0x90, 0x90, 0xf4)); // nop; nop; hlt
+   * using vcpu = vm.createVcpu(0);
+   * vcpu.observe?.({ breakpoints: [0xffff_fff1n] });
+   * assertEquals(vcpu.run().reason, KVM_EXIT_DEBUG);
+   * vcpu.observe?.(null);
+   * ```
    */
   get observe(): ((observer: VcpuObserver | null) => void) | undefined {
     const backend = this.#open("observe");

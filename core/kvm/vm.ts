@@ -81,6 +81,18 @@ export class Vm implements Disposable {
    * @param slot Which one, 0 to 15. A slot can be used once in the life of a VM.
    * @returns The processor.
    * @throws KvmError EINVAL for another slot; EEXIST if it is taken; EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { KvmError, openKvm } from "@kvm12/kvm12";
+   * import { assertEquals, assertThrows } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * using vcpu = vm.createVcpu(0);
+   * assertEquals(vcpu.id, 0);
+   * assertThrows(() => vm.createVcpu(0), KvmError, "taken");
+   * ```
    */
   createVcpu(slot: number): Vcpu {
     const action = `create vCPU ${slot}`;
@@ -101,6 +113,20 @@ export class Vm implements Disposable {
    * 4096.
    * @throws KvmError EINVAL: not page-aligned, slot out of range, unknown flags, the address wraps, or the size of a slot in
    * use would change; EEXIST: it overlaps another slot; ENOMEM: the host cannot give the memory; EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0x1000, memory_size: 0x1000 });
+   * vm.write(0x1000, "moved");
+   * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0x8000, memory_size: 0x1000 });
+   * assertEquals(vm.readString(0x8000, { length: 5 }), "moved");
+   * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0x8000, memory_size: 0 }); // gone
+   * ```
    */
   setMemoryRegion(region: KvmMemoryRegion | StructInit<KvmMemoryRegion>): void {
     const view = region instanceof KvmMemoryRegion ? region : new KvmMemoryRegion(region);
@@ -126,6 +152,19 @@ export class Vm implements Disposable {
    * alias of an alias shows what the slots have at its target. Where two aliases overlap, the lower numbered one counts.
    * @param alias `slot` 0 to 7, addresses and size multiples of 4096; size 0 removes the alias.
    * @throws KvmError EINVAL: not page-aligned, slot out of range, or a range wraps; EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0x1000, memory_size: 0x2000 });
+   * vm.setMemoryAlias({ slot: 0, guest_phys_addr: 0x10_0000, memory_size: 0x1000, target_phys_addr: 0x2000 });
+   * vm.write(0x2000, "seen twice");
+   * assertEquals(vm.readString(0x10_0000, { length: 10 }), "seen twice");
+   * ```
    */
   setMemoryAlias(alias: KvmMemoryAlias | StructInit<KvmMemoryAlias>): void {
     const view = alias instanceof KvmMemoryAlias ? alias : new KvmMemoryAlias(alias);
@@ -143,6 +182,22 @@ export class Vm implements Disposable {
    * @returns The bitmap: bit n % 8 of byte n / 8 is page n of the slot; rounded up to a multiple of 8 bytes.
    * @throws KvmError EINVAL: slot out of range; ENOENT: the slot does not log; EFAULT: `into` is too short; EBADF when
    * closed.
+   *
+   * @example
+   * ```ts
+   * import { KVM_MEM_LOG_DIRTY_PAGES, openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0xffff0000, memory_size: 0x10000 });
+   * vm.write(0xfffffff0, Uint8Array.of(0xc6, 0x06, 0x00, 0x00, 0x01, 0xf4)); // mov byte [0], 1; hlt
+   * using vcpu = vm.createVcpu(0);
+   * vm.setMemoryRegion({ slot: 1, flags: KVM_MEM_LOG_DIRTY_PAGES, guest_phys_addr: 0, memory_size: 0x4000 });
+   * vcpu.run();
+   * assertEquals(vm.getDirtyLog(1)[0], 0b0001); // a bit for each page
+   * assertEquals(vm.getDirtyLog(1)[0], 0); // told once
+   * ```
    */
   getDirtyLog(slot: number, into?: Uint8Array): Uint8Array {
     const action = `get the dirty log of memory region ${slot}`;
@@ -195,6 +250,19 @@ export class Vm implements Disposable {
    * @param length Bytes.
    * @returns The memory, through slots and aliases.
    * @throws KvmError EFAULT if a byte has no memory or the range is not contiguous within one slot; EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0x1000, memory_size: 0x2000 });
+   * const bytes = vm.memory(0x1000, 0x2000); // no copy
+   * bytes[0] = 0xf4;
+   * assertEquals(vm.read(0x1000, 1), Uint8Array.of(0xf4));
+   * ```
    */
   memory(gpa: GuestAddress, length: number): Uint8Array {
     const action = `view ${length} bytes of guest memory`;
@@ -214,6 +282,18 @@ export class Vm implements Disposable {
    * @param length Bytes.
    * @returns The memory itself, not a copy.
    * @throws KvmError As {@linkcode memory}.
+   *
+   * @example
+   * ```ts
+   * import { openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0x1000, memory_size: 0x2000 });
+   * vm.dataView(0x1000, 8).setUint32(0, 0x1234_5678, true);
+   * assertEquals(vm.read(0x1000, 2), Uint8Array.of(0x78, 0x56));
+   * ```
    */
   dataView(gpa: GuestAddress, length: number): DataView {
     const { buffer, byteOffset, byteLength } = this.memory(gpa, length);
@@ -226,6 +306,19 @@ export class Vm implements Disposable {
    * @param length Bytes.
    * @returns The bytes, a fresh array.
    * @throws KvmError EFAULT if a byte has no memory; EINVAL for an impossible address or length; EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { KvmRegs, openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0x1000, memory_size: 0x2000 });
+   * vm.write(0x1000, Uint8Array.of(1, 2, 3));
+   * assertEquals(vm.read(0x1001, 2), Uint8Array.of(2, 3));
+   * assertEquals(vm.read(0x1000, new KvmRegs()).rax, 0x30201n); // into a structure
+   * ```
    */
   read(gpa: GuestAddress, length: number): Uint8Array;
   /**
@@ -266,6 +359,18 @@ export class Vm implements Disposable {
    * @param gpa Guest-physical address of the first byte.
    * @param data What to write: an array, a `DataView`, a structure; or text, as UTF-8 without a byte 0 behind it.
    * @throws KvmError EFAULT if a byte has no memory; EINVAL for an impossible address; EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { KvmRegs, openKvm } from "@kvm12/kvm12";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0x1000, memory_size: 0x2000 });
+   * vm.write(0x1000, Uint8Array.of(0xf4));
+   * vm.write(0x1004, "text, in UTF-8");
+   * vm.write(0x1100, new KvmRegs({ rax: 1 })); // a structure
+   * ```
    */
   write(gpa: GuestAddress, data: GuestData | string): void {
     const bytes = bytesOf(data);
@@ -283,6 +388,18 @@ export class Vm implements Disposable {
    * @returns The text.
    * @throws KvmError EFAULT if a byte has no memory; E2BIG if no byte 0 is among the first `most` bytes; EINVAL for an
    * impossible address or length; EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0x1000, memory_size: 0x2000 });
+   * vm.write(0x1000, "to the zero\0and on");
+   * assertEquals(vm.readString(0x1000), "to the zero");
+   * ```
    */
   readString(gpa: GuestAddress, options: ReadStringOptions = {}): string {
     const { length, most = STRING_MOST } = options;

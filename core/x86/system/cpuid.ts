@@ -98,6 +98,16 @@ function words(text: string): number[] {
  * The entries of a model.
  * @param model A name of {@linkcode MODELS}, then features added or removed: `x86-64-v2,-sse4.2,+bmi2`.
  * @throws RangeError for a model or feature that does not exist, or a feature that is not implemented.
+ *
+ * @example
+ * ```ts
+ * import { cpuModel, KvmCpuid, openKvm } from "@kvm12/kvm12";
+ *
+ * using kvm = openKvm({ backend: "soft" });
+ * using vm = kvm.createVm();
+ * using vcpu = vm.createVcpu(0);
+ * vcpu.setCpuid(new KvmCpuid(cpuModel("x86-64-v2,-sse4.2,+bmi2")));
+ * ```
  */
 export function cpuModel(model: string): CpuidEntry[] {
   const [name, ...changes] = model.split(",");
