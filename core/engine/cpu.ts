@@ -394,6 +394,8 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
       } catch (e) {
         if (this.#begun || !atomic) this.#restore();
         this.modeChanged();
+        // The copy may be older than the place.
+        this.#sync(record);
         return this.#caught(e);
       } finally {
         this.#begun = false;

@@ -196,3 +196,20 @@ test("wraps IP in 16-bit code, and faults where it would run on behind it", (eng
   guest.expect("HLT");
   assertEquals(guest.regs().rip, 0x101n);
 });
+
+for (const engine of ENGINES) {
+  Deno.test(`run() a helper that faults behind writes of its instruction is told where it is [${engine}]`, () => {
+    using guest = new EngineGuest({ engine, mode: "protected" });
+    guest.code(`
+      bc 00 70 00 00 ; mov esp, 0x7000
+      68 44 02 00 00 ; push 0x244
+      90             ; nop
+      07             ; pop es
+    `);
+    guest.change((sregs) => {
+      sregs.idt.limit = 0;
+    });
+    guest.expect("SHUTDOWN");
+    assertEquals([guest.regs().rip, guest.regs().rsp], [BigInt(CODE + 11), 0x6ffcn]);
+  });
+}

@@ -13,7 +13,7 @@ import * as S from "../x86/state.ts";
 import { lowMask } from "../x86/table/arith_flags.ts";
 import { codeLimit, ELSEWHERE } from "./branch_target.ts";
 import { type How, InstructionContext, NeedsInterpreter, type Support } from "./instruction_context.ts";
-import { RegionAccess, type RememberedPage } from "./region_access.ts";
+import { NO_PAGE, RegionAccess, type RememberedPage } from "./region_access.ts";
 import { RegionFlags } from "./region_flags.ts";
 import { type Block, isBack, successors } from "./region_graph.ts";
 import { RegionHome } from "./region_home.ts";
@@ -163,7 +163,7 @@ export class Region {
       this.#registers.forEach((l, n) => l && f.set(l, i64.load(K(0), { offset: S.GPR + n * 8 })));
       f.set(this.flags.res, i64.load(K(0), { offset: S.FRES }));
       f.set(this.flags.aux, i64.load(K(0), { offset: S.FAUX }));
-      for (const { page } of this.#pages.values()) f.set(page, i64.const(1));
+      for (const { page } of this.#pages.values()) f.set(page, i64.const(NO_PAGE));
       if (this.#baseUsed) f.set(this.#base, i64.load(K(0), { offset: S.CODE_BASE }));
     });
   }

@@ -18,9 +18,12 @@ import { entryExpr } from "./tlb.ts";
 const K32 = (n: number): I32 => i32.const(n);
 const K64 = (n: number): I64 => i64.const(n);
 
+/** In place of a page's linear address: far from all that are canonical. */
+export const NO_PAGE = -(1n << 63n);
+
 /** A remembered page. */
 export interface RememberedPage {
-  /** Linear address of the page; 1 for none. */
+  /** Linear address of the page; {@linkcode NO_PAGE} for none. */
   readonly page: Local<"i64">;
   /** What to add to a linear address to get its place in guest memory. */
   readonly addend: Local<"i32">;
@@ -35,7 +38,6 @@ function bytesOf(name: string): number {
 
 /** An access of a region. */
 export class RegionAccess implements Access {
-  readonly #last: I64;
   readonly #low: I32;
   readonly #high: I32;
   readonly #code: number;
@@ -51,12 +53,13 @@ export class RegionAccess implements Access {
     stack: boolean,
     readonly remembered: RememberedPage,
   ) {
-    const { f } = region;
-    const last = bytes === 1 ? linear : i64.add(linear, K64(bytes - 1));
-    this.#last = f.let(i64.and(last, K64(-4096)));
     this.#low = i32.wrap_i64(linear);
     this.#high = i32.wrap_i64(i64.shr_u(linear, K64(32)));
     this.#code = bytes | (stack ? SLOW_STACK : 0) | SLOW_REGION;
+  }
+
+  #last(): I64 {
+    return this.bytes === 1 ? this.linear : i64.add(this.linear, K64(this.bytes - 1));
   }
 
   get #host(): I32 {
@@ -66,11 +69,13 @@ export class RegionAccess implements Access {
   /** Goes to `hit` if the page is known or in the TLB. */
   #find(hit: Label): void {
     const { f } = this.region, { page, addend } = this.remembered;
-    f.brIf(hit, i64.eq(this.#last, f.get(page)), "likely");
+    // The first byte decides where the access goes; one that leaves its page is never a hit.
+    f.brIf(hit, i64.lt_u(i64.sub(this.linear, f.get(page)), K64(4097 - this.bytes)), "likely");
+    const last = f.let(i64.and(this.#last(), K64(-4096)));
     const entry = f.let(i32.add(i32.load(K32(0), { offset: S.TLB_VIEW }), entryExpr(this.linear)));
     const tag = i64.load(entry, { offset: this.how === "read" ? S.TLB_READ : S.TLB_WRITE });
-    f.if(i64.eq(tag, this.#last), () => {
-      f.set(page, this.#last);
+    f.if(i64.eq(tag, last), () => {
+      f.set(page, last);
       f.set(addend, i32.load(entry, { offset: S.TLB_ADDEND }));
       f.br(hit);
     });
