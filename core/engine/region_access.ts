@@ -18,8 +18,8 @@ import { entryExpr } from "./tlb.ts";
 const K32 = (n: number): I32 => i32.const(n);
 const K64 = (n: number): I64 => i64.const(n);
 
-/** In place of a page's linear address: far from all that are canonical. */
-export const NO_PAGE = -(1n << 63n);
+/** In place of a page's linear address: a bit that is in none, nor in what alignment is looked at by. */
+export const NO_PAGE = 0x800;
 
 /** A remembered page. */
 export interface RememberedPage {
@@ -69,8 +69,13 @@ export class RegionAccess implements Access {
   /** Goes to `hit` if the page is known or in the TLB. */
   #find(hit: Label): void {
     const { f } = this.region, { page, addend } = this.remembered;
-    // The first byte decides where the access goes; one that leaves its page is never a hit.
-    f.brIf(hit, i64.lt_u(i64.sub(this.linear, f.get(page)), K64(4097 - this.bytes)), "likely");
+    // The first byte decides where the access goes, and one that leaves its page is never a hit: what is aligned cannot.
+    const below = 2 ** Math.ceil(Math.log2(this.bytes)) - 1;
+    f.brIf(hit, i64.eq(i64.and(this.linear, K64(below - 4096)), f.get(page)), "likely");
+    if (below > 0) {
+      const inside = i64.lt_u(i64.sub(this.linear, f.get(page)), K64(4097 - this.bytes));
+      f.brIf(hit, i32.and(inside, i64.eqz(i64.and(f.get(page), K64(NO_PAGE)))));
+    }
     const last = f.let(i64.and(this.#last(), K64(-4096)));
     const entry = f.let(i32.add(i32.load(K32(0), { offset: S.TLB_VIEW }), entryExpr(this.linear)));
     const tag = i64.load(entry, { offset: this.how === "read" ? S.TLB_READ : S.TLB_WRITE });

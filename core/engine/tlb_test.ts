@@ -44,3 +44,18 @@ for (const engine of ENGINES) {
     assertEquals(guest.regs().rdx, 0x0605_0403n);
   });
 }
+
+for (const engine of ENGINES) {
+  Deno.test(`run() no address is taken for a page that is not remembered yet [${engine}]`, () => {
+    for (const rsi of [0x8000_0000_0000_0000n, 0xffff_7fff_ffff_ffffn, 0x8000_0000_0801n]) {
+      using guest = new EngineGuest({ engine, mode: "long" });
+      guest.code("8b 06 ; mov eax, [rsi]\nf4 ; hlt");
+      guest.change((sregs) => {
+        sregs.idt.limit = 0;
+      });
+      guest.set({ rsi });
+      guest.expect("SHUTDOWN");
+      assertEquals(guest.regs().rip, BigInt(0x1_0000), rsi.toString(16));
+    }
+  });
+}
