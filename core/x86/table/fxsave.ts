@@ -144,11 +144,23 @@ function scatterXmm(c: Ctx): void {
 
 // Between work area and memory.
 
-/** Checks the whole area for writing or reading, and its alignment. */
-function check(c: Ctx, how: "modify" | "read", bytes: number, alignment: number): void {
-  const o = c.dst, name = "v128.load";
-  c.f.let(o.access(16, how, undefined, alignment).load(name));
-  c.f.let(o.access(16, how, i64.const(bytes - 16)).load(name));
+/**
+ * Checks the whole area for writing or reading, and its alignment. Of an area that is not there Intel's processors report the
+ * last byte, or of what they look at `before` that.
+ */
+function check(
+  c: Ctx,
+  how: "modify" | "read",
+  bytes: number,
+  alignment: number,
+  before: () => void = () => {
+    c.f.let(c.dst.access(1, how, i64.const(bytes - 1)).load<I32>("i32.load8_u"));
+  },
+): void {
+  const first = c.dst.access(16, how, undefined, alignment);
+  before();
+  c.f.let(first.load("v128.load"));
+  c.f.let(c.dst.access(16, how, i64.const(bytes - 16)).load("v128.load"));
 }
 
 /** Copies bytes `from` to `to` of the image, `step` at a time. */
@@ -249,13 +261,16 @@ function xsave(c: Ctx): void {
 function xrstor(c: Ctx): void {
   c.wholeState();
   const { f } = c, asked = components(c);
-  check(c, "read", SIZE, 64);
-  copy(c, "in", HEADER, HEADER + 24, 8);
-  const there = f.let(image64(HEADER)), allowed = c.state<I64>("i64.load", XCR0);
-  const foreign = i64.and(there, i64.xor(allowed, i64.const(-1)));
-  const rest = i64.or(image64(HEADER + 8), image64(HEADER + 16));
-  f.if(i64.ne(i64.or(foreign, rest), i64.const(0)), () => c.raise(GP, k(0)));
-  const present = f.let(i32.wrap_i64(there));
+  check(c, "read", SIZE, 64, () => {
+    // The header comes first, XCOMP_BV before all.
+    f.let(c.dst.access(8, "read", i64.const(HEADER + 8)).load<I64>("i64.load"));
+    copy(c, "in", HEADER, HEADER + 24, 8);
+    const allowed = c.state<I64>("i64.load", XCR0);
+    const foreign = i64.and(image64(HEADER), i64.xor(allowed, i64.const(-1)));
+    const rest = i64.or(image64(HEADER + 8), image64(HEADER + 16));
+    f.if(i64.ne(i64.or(foreign, rest), i64.const(0)), () => c.raise(GP, k(0)));
+  });
+  const there = f.let(image64(HEADER)), present = f.let(i32.wrap_i64(there));
   const wanted = f.let(i32.and(asked, k(SSE_STATE)));
   copyX87(c, "in");
   copyMxcsr(c, "in");
