@@ -28,12 +28,14 @@ export function enter(plan: BootPlan, regs: KvmRegs, sregs: KvmSregs): void {
   regs.rdx = BigInt(plan.dl);
   regs.rax = BigInt(plan.eax ?? 0);
   regs.rbx = BigInt(plan.ebx ?? 0);
+  regs.rsi = BigInt(plan.esi ?? 0);
   regs.rflags = RFLAGS_FIXED;
   if (plan.mode === "real") {
-    Object.assign(sregs, realModeSegments(plan.cs));
+    Object.assign(sregs, realModeSegments(plan.cs, plan.data));
     return;
   }
-  const table = { gdt: { base: LOW_TABLES, limit: DESCRIPTORS.limit }, idt: { base: 0, limit: 0 } };
-  if (plan.mode === "long") Object.assign(sregs, longModeSegments(DESCRIPTORS), longModeRegisters(PML4), table);
-  else Object.assign(sregs, protectedModeSegments(DESCRIPTORS), protectedModeRegisters(), table);
+  const descriptors = plan.descriptors ?? DESCRIPTORS;
+  const table = { gdt: { base: LOW_TABLES, limit: descriptors.limit }, idt: { base: 0, limit: 0 } };
+  if (plan.mode === "long") Object.assign(sregs, longModeSegments(descriptors), longModeRegisters(PML4), table);
+  else Object.assign(sregs, protectedModeSegments(descriptors), protectedModeRegisters(), table);
 }

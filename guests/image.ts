@@ -5,7 +5,7 @@
  * @module
  */
 
-import { DESCRIPTORS, LOW_TABLES, lowTables } from "./low_tables.ts";
+import { DESCRIPTORS, type Descriptors, LOW_TABLES, lowTables } from "./low_tables.ts";
 
 /** The mode in which a guest is entered. */
 export type GuestMode = "real" | "protected" | "long";
@@ -46,6 +46,15 @@ export interface BootPlan {
   readonly eax?: number;
   /** EBX at entry, none: 0. */
   readonly ebx?: number;
+  /** ESI at entry, none: 0. */
+  readonly esi?: number;
+  /** Real mode: the selector of all segments but CS, none: 0. */
+  readonly data?: number;
+  /**
+   * Protected and long mode: the selectors and the limit of the descriptor table at the beginning of the tables, none: those of
+   * `low_tables.ts`.
+   */
+  readonly descriptors?: Descriptors;
 }
 
 /** An image that cannot be loaded. */

@@ -1,16 +1,19 @@
 /**
  * Kernels that ask for a multiboot-1 boot loader (Multiboot Specification 0.6.96): finding their header, and planning how they are
- * loaded and entered. Both forms are understood: addresses in the header, and 32-bit ELF. Modules and video modes are not.
+ * loaded and entered. Both forms are understood: addresses in the header, and ELF. Video modes are not.
  *
  * | at | what |
  * | --- | --- |
  * | 0x1000 | the descriptors of `low_tables.ts` |
- * | 0x2000 | the information structure, the memory map, the loader's name and the command line |
+ * | 0x2000 | the information structure, the memory map, the modules, the loader's name and the texts |
  * @module
  */
 
+import { isElf, readElf, zeros } from "./elf.ts";
 import { type BootPlan, containing, hex, ImageError, type MemoryPiece, type MemoryRange } from "./image.ts";
 import { DESCRIPTORS, LOW_TABLES, lowTables, PROTECTED_END } from "./low_tables.ts";
+import { freeFrom, type MapEntry, memoryMap } from "./memory_map.ts";
+import { type BootModule, placeModules } from "./modules.ts";
 
 /** How much of a file may hold the header, bytes. */
 export const MULTIBOOT_SEARCH = 8192;
@@ -25,24 +28,12 @@ export const MULTIBOOT_LOADER_MAGIC = 0x2badb002;
 const HEADER = { PAGE_ALIGN: 1, MEMORY_INFO: 2, VIDEO_MODE: 4, MANDATORY: 0xffff, ADDRESSES: 0x10000 } as const;
 
 /** Flags of the information structure. */
-const INFO = { MEMORY: 1, COMMAND_LINE: 4, MEMORY_MAP: 0x40, LOADER_NAME: 0x200 } as const;
+const INFO = { MEMORY: 1, COMMAND_LINE: 4, MODULES: 8, MEMORY_MAP: 0x40, LOADER_NAME: 0x200 } as const;
 
 /** Bytes of the information structure to the end of `boot_loader_name` and the two fields behind it. */
 const INFO_SIZE = 0x58;
 
-const ELF_MAGIC = 0x464c457f;
-const ELF_CLASS_32 = 1;
-const ELF_LITTLE_ENDIAN = 1;
-const ELF_386 = 3;
-const ELF_LOAD = 1;
-const ELF_HEADER_SIZE = 52;
-const ELF_PROGRAM_HEADER_SIZE = 32;
-
-const LOW_MEMORY_END = 0xa0000;
 const HIGH_MEMORY = 0x100000;
-const FOUR_GIB = 2 ** 32;
-const AVAILABLE = 1;
-const RESERVED = 2;
 const LOADER_NAME = "kvm12";
 
 /** A header that was found. */
@@ -57,6 +48,10 @@ export interface MultibootHeader {
 export interface MultibootOptions {
   /** The command line; none: an empty one. */
   readonly commandLine?: string;
+  /** The modules, loaded on pages of their own. */
+  readonly modules?: readonly BootModule[];
+  /** The memory map; none: all memory is free but for 0xa0000 to 0xfffff. */
+  readonly map?: readonly MapEntry[];
 }
 
 /**
@@ -80,7 +75,7 @@ export function findMultibootHeader(image: Uint8Array): MultibootHeader | undefi
  * A multiboot kernel: entered in flat 32-bit protected mode without paging and with interrupts off, EAX =
  * {@linkcode MULTIBOOT_LOADER_MAGIC}, EBX the address of the information structure.
  * @param image The file.
- * @param memory The memory of the machine; it is also what the kernel's memory map says.
+ * @param memory The memory of the machine.
  * @param options What the kernel is told.
  * @throws ImageError There is no header, it asks for what is not there, or the kernel has no room.
  */
@@ -92,18 +87,22 @@ export function planMultiboot(
   const header = findMultibootHeader(image);
   if (header === undefined) throw new ImageError(`there is no multiboot header in its first ${MULTIBOOT_SEARCH} bytes`);
   refuseFlags(header.flags);
-  const isElf = image.length >= 4 && viewOf(image).getUint32(0, true) === ELF_MAGIC;
-  if (!isElf && (header.flags & HEADER.ADDRESSES) === 0) {
-    throw new ImageError("its multiboot header has no addresses, and it is no ELF file");
+  const elf = isElf(image);
+  if (!elf && (header.flags & HEADER.ADDRESSES) === 0) {
+    throw new ImageError("its multiboot header has no addresses, and it is no x86 ELF file");
   }
   const kernel = (header.flags & HEADER.ADDRESSES) !== 0 ? byAddresses(image, header) : byElf(image);
-  const info = information(memory, options.commandLine ?? "");
+  const map = options.map ?? memoryMap(memory);
+  const modules = placeModules(options.modules ?? [], map, kernel.pieces);
+  const info = information(map, modules, options);
   const own: MemoryPiece[] = [
     { name: "the descriptors", base: LOW_TABLES, bytes: lowTables("protected") },
     { name: "the multiboot information", base: PROTECTED_END, bytes: info },
   ];
   const ownEnd = PROTECTED_END + info.length;
-  for (const { name, base, bytes } of [...own, ...kernel.pieces]) containing(memory, name, base, bytes.length);
+  for (const { name, base, bytes } of [...own, ...kernel.pieces, ...modules]) {
+    containing(memory, name, base, bytes.length);
+  }
   for (const { name, base, bytes } of kernel.pieces) {
     if (base < ownEnd && LOW_TABLES < base + bytes.length) {
       throw new ImageError(
@@ -113,7 +112,7 @@ export function planMultiboot(
   }
   return {
     mode: "protected",
-    pieces: [...own, ...kernel.pieces],
+    pieces: [...own, ...kernel.pieces, ...modules],
     cs: DESCRIPTORS.code,
     ip: kernel.entry,
     sp: LOW_TABLES,
@@ -155,64 +154,51 @@ function byAddresses(image: Uint8Array, { offset }: MultibootHeader): Kernel {
   if (bssEnd !== 0 && bssEnd < behind) {
     throw new ImageError(`its multiboot header ends the bss at ${hex(bssEnd)}, inside of what is loaded`);
   }
-  pieces.push(...zeros(behind, bssEnd - behind));
+  if (bssEnd > behind) pieces.push(zeros(behind, bssEnd - behind));
   if (entry < load || entry >= Math.max(behind, bssEnd)) {
     throw new ImageError(`its entry ${hex(entry)} lies outside of what is loaded`);
   }
   return { pieces, entry };
 }
 
-/** The form of a 32-bit ELF file: its loadable segments at their physical addresses. */
+/** The form of an ELF file: its loadable segments at their physical addresses. A 64-bit one is entered in 32-bit code as well. */
 function byElf(image: Uint8Array): Kernel {
-  const view = viewOf(image);
-  if (image.length < ELF_HEADER_SIZE) throw new ImageError("its ELF header is cut off");
-  if (image[4] !== ELF_CLASS_32 || image[5] !== ELF_LITTLE_ENDIAN || view.getUint16(18, true) !== ELF_386) {
-    throw new ImageError("it is no 32-bit x86 ELF file, and its multiboot header has no addresses");
+  const file = readElf(image);
+  if (file.physicalEntry === undefined) {
+    throw new ImageError(`its entry ${hex(file.entry)} lies outside of what is loaded`);
   }
-  const virtual = view.getUint32(24, true), table = view.getUint32(28, true);
-  const size = view.getUint16(42, true), count = view.getUint16(44, true);
-  if (size < ELF_PROGRAM_HEADER_SIZE || table + size * count > image.length) {
-    throw new ImageError("its ELF program headers are cut off");
-  }
-  const pieces: MemoryPiece[] = [];
-  let entry: number | undefined;
-  for (let n = 0; n < count; n++) {
-    const at = table + n * size;
-    if (view.getUint32(at, true) !== ELF_LOAD) continue;
-    const [offset, address, base, inFile, inMemory] = [4, 8, 12, 16, 20].map((each) => view.getUint32(at + each, true));
-    if (inFile > inMemory || offset + inFile > image.length) {
-      throw new ImageError(`its ELF segment ${n} wants bytes ${offset} to ${offset + inFile - 1} of ${image.length}`);
-    }
-    if (base + inMemory > FOUR_GIB) throw new ImageError(`its ELF segment ${n} reaches beyond 4 GiB`);
-    if (inFile > 0) pieces.push({ name: `ELF segment ${n}`, base, bytes: image.subarray(offset, offset + inFile) });
-    pieces.push(...zeros(base + inFile, inMemory - inFile));
-    if (entry === undefined && virtual >= address && virtual < address + inMemory) entry = virtual - address + base;
-  }
-  if (pieces.length === 0) throw new ImageError("it is an ELF file with nothing to load");
-  if (entry === undefined) throw new ImageError(`its entry ${hex(virtual)} lies outside of what is loaded`);
-  return { pieces, entry };
-}
-
-/** What is behind the bytes of a file; memory may hold something already. */
-function zeros(base: number, size: number): MemoryPiece[] {
-  return size <= 0 ? [] : [{ name: "the kernel's bss", base, bytes: new Uint8Array(size) }];
+  return { pieces: file.pieces, entry: file.physicalEntry };
 }
 
 /** The information structure with all that it points to, for {@linkcode PROTECTED_END}. */
-function information(memory: readonly MemoryRange[], commandLine: string): Uint8Array {
-  const map = memoryMap(memory);
-  const texts = new TextEncoder().encode(`${LOADER_NAME}\0${commandLine}\0`);
-  const mapAt = INFO_SIZE, textsAt = mapAt + 24 * map.length;
-  const bytes = new Uint8Array(textsAt + texts.length);
+function information(map: readonly MapEntry[], modules: readonly MemoryPiece[], options: MultibootOptions): Uint8Array {
+  const encoder = new TextEncoder();
+  const texts = [LOADER_NAME, options.commandLine ?? "", ...(options.modules ?? []).map(({ text }) => text)]
+    .map((text) => encoder.encode(`${text}\0`));
+  const mapAt = INFO_SIZE, modulesAt = mapAt + 24 * map.length, textsAt = modulesAt + 16 * modules.length;
+  const bytes = new Uint8Array(texts.reduce((size, text) => size + text.length, textsAt));
   const view = viewOf(bytes);
   const put = (at: number, value: number): void => view.setUint32(at, value, true);
-  put(0, INFO.MEMORY | INFO.COMMAND_LINE | INFO.MEMORY_MAP | INFO.LOADER_NAME);
-  put(4, sizeFrom(map, 0) / 1024);
-  put(8, sizeFrom(map, HIGH_MEMORY) / 1024);
-  put(16, PROTECTED_END + textsAt + LOADER_NAME.length + 1);
+  const addresses: number[] = [];
+  let end = textsAt;
+  for (const text of texts) {
+    addresses.push(PROTECTED_END + end);
+    bytes.set(text, end);
+    end += text.length;
+  }
+  const [loader, commandLine, ...moduleTexts] = addresses;
+  put(
+    0,
+    INFO.MEMORY | INFO.COMMAND_LINE | (modules.length > 0 ? INFO.MODULES : 0) | INFO.MEMORY_MAP | INFO.LOADER_NAME,
+  );
+  put(4, freeFrom(map, 0) / 1024);
+  put(8, freeFrom(map, HIGH_MEMORY) / 1024);
+  put(16, commandLine);
+  put(20, modules.length);
+  put(24, modules.length === 0 ? 0 : PROTECTED_END + modulesAt);
   put(44, 24 * map.length);
   put(48, PROTECTED_END + mapAt);
-  put(64, PROTECTED_END + textsAt);
+  put(64, loader);
   for (const [n, { base, size, type }] of map.entries()) {
     const at = mapAt + 24 * n;
     put(at, 20);
@@ -220,36 +206,13 @@ function information(memory: readonly MemoryRange[], commandLine: string): Uint8
     view.setBigUint64(at + 12, BigInt(size), true);
     put(at + 20, type);
   }
-  bytes.set(texts, textsAt);
-  return bytes;
-}
-
-interface MapEntry extends MemoryRange {
-  readonly type: typeof AVAILABLE | typeof RESERVED;
-}
-
-/** The memory by address; what a PC has at 0xa0000 to 0xfffff is not for kernels. */
-function memoryMap(memory: readonly MemoryRange[]): MapEntry[] {
-  const map: MapEntry[] = [];
-  for (const { base, size } of memory.toSorted((a, b) => a.base - b.base)) {
-    const end = base + size;
-    const parts = [
-      { base, end: Math.min(end, LOW_MEMORY_END), type: AVAILABLE },
-      { base: Math.max(base, LOW_MEMORY_END), end: Math.min(end, HIGH_MEMORY), type: RESERVED },
-      { base: Math.max(base, HIGH_MEMORY), end, type: AVAILABLE },
-    ] as const;
-    for (const part of parts) {
-      if (part.base < part.end) map.push({ base: part.base, size: part.end - part.base, type: part.type });
-    }
+  for (const [n, { base, bytes: { length } }] of modules.entries()) {
+    const at = modulesAt + 16 * n;
+    put(at, base);
+    put(at + 4, base + length);
+    put(at + 8, moduleTexts[n]);
   }
-  return map;
-}
-
-/** How many bytes below 4 GiB are available from an address on without a gap. */
-function sizeFrom(map: readonly MapEntry[], start: number): number {
-  let end = start;
-  for (const { base, size, type } of map) if (type === AVAILABLE && base === end) end += size;
-  return Math.min(end, FOUR_GIB) - start;
+  return bytes;
 }
 
 function viewOf(bytes: Uint8Array): DataView {
