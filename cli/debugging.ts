@@ -9,7 +9,7 @@ import { KVM_EXIT_IO, KVM_EXIT_MMIO, type VcpuExit } from "../mod.ts";
 import type { DebugOptions, GdbOption, TraceKind, TraceOption } from "./debug_options.ts";
 import { CliError, EXIT, lineOf, usageError } from "./errors.ts";
 import { type CliHost, needPermission, print, readFile } from "./host.ts";
-import type { Machine } from "./machine.ts";
+import type { Machine } from "../machine/machine.ts";
 import { traceLine } from "./trace.ts";
 
 /** The largest file of symbols, in bytes. */

@@ -13,7 +13,7 @@ const WIDTH = 80;
 export function mainHelp(): string {
   return `kvm12: virtual machines by the KVM API, version 12
 
-  kvm12 run [OPTION]... IMAGE   run a raw image
+  kvm12 run [OPTION]... IMAGE   run a raw image, or a PC by --bios
   kvm12 info [OPTION]...        show what there is: engines, MSRs, CPUID
   kvm12 run --help              and so on: all options
 
@@ -24,6 +24,7 @@ ${optionsHelp(MAIN_OPTIONS)}
 /** `kvm12 run --help`. */
 export function runHelp(): string {
   return `kvm12 run [OPTION]... IMAGE
+kvm12 run [OPTION]... --bios FILE
 
 IMAGE is a multiboot kernel, or else a boot sector, of which the first 512 bytes
 are loaded at 0:7C00; with --load, --entry or --mode it is a flat binary.
@@ -31,7 +32,8 @@ Numbers may begin with 0x and end in K, M or G.
 
 ${optionsHelp(RUN_OPTIONS)}
 
-Exit codes: 0 the guest powered off (0x2000 to port 0x604) or halted for good;
+Exit codes: 0 the guest powered off (0x2000 to port 0x604), halted so that
+nothing can wake it, or wanted a reset with --no-reboot;
 1 input or output failed; 2 wrong usage; 3 the guest crashed; 4 the engine
 cannot start or go on; 124 the time is over; otherwise what the guest gave
 debug-exit.

@@ -3,20 +3,39 @@
  * @module
  */
 
+import { BusConflictError } from "../devices/bus.ts";
+import type { HostEnd } from "../devices/host_end.ts";
+import type { Pc } from "../devices/pc.ts";
 import { enter } from "../guests/entry_state.ts";
 import type { BootPlan } from "../guests/image.ts";
-import { type EngineChoice, type Kvm, KVM_MEM_LOG_DIRTY_PAGES, KvmCpuid, KvmError, openKvm } from "../mod.ts";
-import type { Vcpu, Vm } from "../mod.ts";
+import { memorySizes } from "../machine/memory_layout.ts";
+import { kernelBoard, romBoard } from "../machine/pc_config.ts";
+import { loadRom, ROM_MOST, ROM_UNIT, romRegion } from "../machine/rom.ts";
+import { buildMachine, type BuiltMachine, type MachineConfig, MemoryConfigError } from "../machine/build.ts";
+import { type Kvm, KvmError, openKvm, type Vcpu, type Vm } from "../mod.ts";
 import { readCpuidFile } from "./cpuid_file.ts";
 import { CliError, EXIT, usageError } from "./errors.ts";
 import { readFile } from "./host.ts";
 import { loadImage } from "./load_image.ts";
-import type { BackendChoice, CpuidLeaf, RunCommand } from "./options.ts";
+import type { BackendChoice, CpuidLeaf, RegionOption, RunCommand } from "./options.ts";
+
+/** The largest video BIOS. */
+const VIDEO_ROM_MOST = 0x10000;
+/** 80 by 25 characters in colour. */
+const TEXT_MODE = 3;
 
 /** All that comes from files, read and checked before there is a machine. */
 export interface Materials {
-  /** How the image is loaded and entered. */
-  readonly plan: BootPlan;
+  /** How the image is loaded and entered; none: {@linkcode bios} is given. */
+  readonly plan?: BootPlan;
+  /** The firmware. */
+  readonly bios?: Uint8Array;
+  /** The video BIOS. */
+  readonly videoRom?: Uint8Array;
+  /** The memory. */
+  readonly regions: readonly RegionOption[];
+  /** Whether the machine is a PC, with a screen and PCI; else it is the bare board. */
+  readonly pc: boolean;
   /** The contents of regions, by slot. */
   readonly contents: ReadonlyMap<number, Uint8Array>;
   /** What CPUID is to answer; none: what the engine answers. */
@@ -31,9 +50,12 @@ export interface Materials {
  * @throws CliError One of them cannot be used.
  */
 export function readMaterials(command: RunCommand): Materials {
-  const { plan, notes } = loadImage(command);
+  const image = command.image === undefined ? undefined : loadImage(command, command.image);
+  const bios = command.bios === undefined ? undefined : readBios(command.bios);
+  const videoRom = command.videoBios === undefined ? undefined : readVideoBios(command.videoBios);
+  const regions = image?.regions ?? command.pcRegions ?? command.regions;
   const contents = new Map<number, Uint8Array>();
-  for (const { slot, size, file } of command.regions) {
+  for (const { slot, size, file } of regions) {
     if (file === undefined) continue;
     const content = readFile(`the contents of slot ${slot}`, file, size);
     if (content.more) {
@@ -45,81 +67,122 @@ export function readMaterials(command: RunCommand): Materials {
   for (const each of command.cpuid) {
     for (const leaf of typeof each === "string" ? readCpuidFile(each) : [each]) leaves.set(leaf.function, leaf);
   }
-  return { plan, contents, cpuid: [...leaves.values()], notes };
-}
-
-/** A machine with one processor. */
-export interface Machine extends Disposable {
-  /** KVM. */
-  readonly kvm: Kvm;
-  /** The machine. */
-  readonly vm: Vm;
-  /** Its processor, before its first instruction. */
-  readonly vcpu: Vcpu;
+  return {
+    plan: image?.plan,
+    bios,
+    videoRom,
+    regions,
+    pc: image?.pc ?? true,
+    contents,
+    cpuid: [...leaves.values()],
+    notes: image?.notes ?? [],
+  };
 }
 
 /**
  * Opens KVM with one line of explanation where that fails.
  * @param backend The engine.
  * @param note Told why `auto` fell back.
- * @param executor How the software engine runs the guest, if that is said.
  * @throws CliError There is no such engine here.
  */
-export function open(backend: BackendChoice, note: (line: string) => void, executor?: EngineChoice): Kvm {
-  return engine(() => openKvm({ backend, engine: executor, onFallback: note }));
+export function open(backend: BackendChoice, note: (line: string) => void): Kvm {
+  return refusable(() => openKvm({ backend, onFallback: note }));
+}
+
+function readVideoBios(path: string): Uint8Array {
+  const { bytes, more } = readFile("the video BIOS", path, VIDEO_ROM_MOST);
+  if (more || bytes[0] !== 0x55 || bytes[1] !== 0xaa) {
+    throw new CliError(EXIT.IO, `Cannot use the video BIOS '${path}': it is no option ROM of at most 64 KiB`);
+  }
+  return bytes;
+}
+
+function readBios(path: string): Uint8Array {
+  const { bytes, more } = readFile("the firmware", path, ROM_MOST);
+  if (more || bytes.length === 0 || bytes.length % ROM_UNIT !== 0) {
+    const sizes = `a multiple of ${ROM_UNIT / 1024} KiB, at most ${ROM_MOST / 2 ** 20} MiB`;
+    throw new CliError(
+      EXIT.IO,
+      `Cannot use the firmware '${path}': it has ${more ? "more" : bytes.length} bytes, not ${sizes}`,
+    );
+  }
+  return bytes;
+}
+
+/** What a machine is built from besides its command. */
+export interface BuildOptions {
+  /** What came from files. */
+  readonly materials: Materials;
+  /** The host's end of COM1. */
+  readonly serial: HostEnd;
+  /** Takes what is written to the debug console. */
+  readonly debugConsole: (byte: number) => void;
+  /** Told what the user should know. */
+  readonly note: (line: string) => void;
 }
 
 /**
  * Builds the machine.
  * @param command What it is to be.
- * @param materials What came from files.
- * @param note Told what the user should know.
- * @throws CliError The engine refuses something.
+ * @param options What it is built from.
+ * @throws CliError The engine refuses something, or the board has no room for debug-exit.
  */
-export function build(command: RunCommand, materials: Materials, note: (line: string) => void): Machine {
-  using stack = new DisposableStack();
-  const kvm = stack.use(open(command.backend, note, command.engine));
-  const vm = stack.use(engine(() => kvm.createVm()));
-  for (const { slot, base, size, logDirty } of command.regions) {
-    const flags = logDirty ? KVM_MEM_LOG_DIRTY_PAGES : 0;
-    option(() => vm.setMemoryRegion({ slot, flags, guest_phys_addr: base, memory_size: size }));
-    const content = materials.contents.get(slot);
-    if (content !== undefined) vm.write(base, content);
-  }
-  for (const { slot, base, size, target } of command.aliases) {
-    option(() => vm.setMemoryAlias({ slot, guest_phys_addr: base, memory_size: size, target_phys_addr: target }));
-  }
-  const vcpu = stack.use(engine(() => vm.createVcpu(0)));
-  engine(() => {
-    for (const { base, bytes } of materials.plan.pieces) vm.write(base, bytes);
-    if (materials.cpuid.length > 0) vcpu.setCpuid(new KvmCpuid(materials.cpuid));
-    const regs = vcpu.getRegs(), sregs = vcpu.getSregs();
-    enter(materials.plan, regs, sregs);
-    for (const [name, value] of command.registers) regs[name] = value;
-    vcpu.setSregs(sregs);
-    vcpu.setRegs(regs);
-  });
-  const held = stack.move();
-  return { kvm, vm, vcpu, [Symbol.dispose]: () => held.dispose() };
+export function build(command: RunCommand, options: BuildOptions): BuiltMachine {
+  const { materials, serial, debugConsole, note } = options;
+  const { backend, engine, clock, aliases, debugExit } = command;
+  const { bios, regions } = materials;
+  let first = true;
+  const start = (vm: Vm, vcpu: Vcpu, pc: Pc): void => {
+    if (first) {
+      for (const { slot, base } of regions) {
+        const content = materials.contents.get(slot);
+        if (content !== undefined) vm.write(base, content);
+      }
+    }
+    first = false;
+    if (bios !== undefined) loadRom(vm, bios);
+    if (materials.plan !== undefined) pc.vga?.setMode(TEXT_MODE); // what a firmware leaves
+    if (materials.plan !== undefined) enterPlan(command, materials.plan, vm, vcpu);
+  };
+  return refusable(() =>
+    buildMachine({
+      backend,
+      engine,
+      clock,
+      regions: bios === undefined ? regions : [...regions, romRegion(bios)],
+      aliases,
+      cpuid: materials.cpuid.length === 0 ? undefined : materials.cpuid,
+      board: { ...boardOf(materials), serial, debugConsole, debugExit },
+      onFallback: note,
+      start,
+    })
+  );
 }
 
-/** What the engine refuses ends the program with one line. */
-function engine<T>(action: () => T): T {
+function boardOf({ bios, videoRom, regions, pc }: Materials): Omit<MachineConfig["board"], "serial"> {
+  if (bios !== undefined) return romBoard(regions, videoRom);
+  return pc ? kernelBoard(regions) : { cmos: memorySizes(regions) };
+}
+
+/** Loads what the plan says and goes to its first instruction. */
+function enterPlan({ registers }: RunCommand, plan: BootPlan, vm: Vm, vcpu: Vcpu): void {
+  for (const { base, bytes } of plan.pieces) vm.write(base, bytes);
+  const regs = vcpu.getRegs(), sregs = vcpu.getSregs();
+  enter(plan, regs, sregs);
+  for (const [name, value] of registers) regs[name] = value;
+  vcpu.setSregs(sregs);
+  vcpu.setRegs(regs);
+}
+
+/** What the engine refuses ends the program with one line; an impossible wish is wrong usage. */
+function refusable<T>(action: () => T): T {
   try {
     return action();
   } catch (error) {
-    if (error instanceof KvmError) throw new CliError(EXIT.ENGINE, `${error.message} (${error.code})`);
-    throw error;
-  }
-}
-
-/** The same for what an option asks for: an impossible wish is wrong usage. */
-function option(action: () => void): void {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof KvmError && error.code !== "ENOMEM") throw usageError(`${error.message} (${error.code})`);
-    if (error instanceof KvmError) throw new CliError(EXIT.ENGINE, `${error.message} (${error.code})`);
-    throw error;
+    if (error instanceof BusConflictError) throw usageError(error.message);
+    const refused = error instanceof MemoryConfigError ? error.cause : error;
+    if (!(refused instanceof KvmError)) throw error;
+    const text = `${refused.message} (${refused.code})`;
+    throw refused !== error && refused.code !== "ENOMEM" ? usageError(text) : new CliError(EXIT.ENGINE, text);
   }
 }

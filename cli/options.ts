@@ -4,8 +4,12 @@
  */
 
 import { DEBUG_EXIT_PORT } from "../devices/debug_exit.ts";
-import { CPU_MODELS, cpuModel, type EngineChoice, KVM_ALIAS_SLOTS, KVM_MEMORY_SLOTS, PAGE_SIZE } from "../mod.ts";
+import { CPU_MODELS, type EngineChoice, KVM_ALIAS_SLOTS, KVM_MEMORY_SLOTS, PAGE_SIZE } from "../mod.ts";
 import type { GuestMode } from "../guests/image.ts";
+import { KERNEL_FORMATS, type KernelFormat } from "../guests/kernel.ts";
+import { pcMemory } from "../machine/memory_layout.ts";
+import { boardCpuid } from "../machine/processor.ts";
+import type { ClockKind } from "../machine/time.ts";
 import { type Arguments, type OptionRow, parseArguments } from "./arguments.ts";
 import { DEBUG_OPTIONS, type DebugOptions, parseDebugOptions } from "./debug_options.ts";
 import { usageError } from "./errors.ts";
@@ -15,9 +19,11 @@ import { parseBigint, parseKeys, parseNumber, parseSeconds } from "./values.ts";
 export type BackendChoice = "soft" | "kvm" | "auto";
 
 /** What an image is; `auto` finds out. */
-export type ImageFormat = "auto" | "multiboot" | "boot" | "flat";
+export type ImageFormat = "auto" | KernelFormat | "boot" | "flat";
 
-const DEFAULT_MEMORY = 16 * 2 ** 20;
+const IMAGE_FORMATS: readonly ImageFormat[] = ["auto", ...KERNEL_FORMATS, "boot", "flat"];
+
+const DEFAULT_MEMORY = 16 * 2 ** 20, PC_MEMORY = 256 * 2 ** 20;
 const MAX_ADDRESS = Number.MAX_SAFE_INTEGER;
 
 const BACKEND: OptionRow = {
@@ -32,10 +38,11 @@ const HELP: OptionRow = { name: "help", short: "h", help: "print this" };
 export const RUN_OPTIONS: readonly OptionRow[] = [
   {
     name: "format",
-    value: "auto|multiboot|boot|flat",
-    help: "what IMAGE is; auto looks for a multiboot header, and takes what has none for a boot sector",
+    value: "auto|bzimage|multiboot2|multiboot|pvh|elf|boot|flat",
+    help: "what IMAGE is; auto looks for the kernels in this order, and takes what is none for a boot sector",
   },
-  { name: "append", value: "TEXT", help: "the command line of a multiboot kernel" },
+  { name: "append", value: "TEXT", help: "the command line of a kernel" },
+  { name: "initrd", value: "FILE", help: "the initial ramdisk of a Linux kernel, or the first module of another one" },
   {
     name: "load",
     value: "ADDRESS",
@@ -44,6 +51,16 @@ export const RUN_OPTIONS: readonly OptionRow[] = [
   { name: "entry", value: "ADDRESS", help: "where a flat binary begins, if not at its first byte" },
   { name: "mode", value: "real|protected|long", help: "the mode in which a flat binary begins; real" },
   { name: "reg", value: "NAME=VALUE", repeat: true, help: "a register at the beginning, rax to r15 or rflags" },
+  {
+    name: "bios",
+    value: "FILE",
+    help: "a PC that begins with this firmware, in place of IMAGE: SeaBIOS's bios.bin, for example",
+  },
+  {
+    name: "video-bios",
+    value: "FILE",
+    help: "the video BIOS that --bios finds on the VGA: SeaBIOS's vgabios-stdvga.bin",
+  },
   BACKEND,
   {
     name: "engine",
@@ -55,7 +72,8 @@ export const RUN_OPTIONS: readonly OptionRow[] = [
     name: "memory",
     short: "m",
     value: "SIZE",
-    help: "memory from address 0 on, as slot 0; 16M unless a --region has address 0 or slot 0",
+    help:
+      "memory from address 0 on, as slot 0; 16M unless a --region has address 0 or slot 0. For kernels and with --bios it is that of a PC, in slots 0 to 3, 256M unless told",
   },
   {
     name: "region",
@@ -84,6 +102,7 @@ export const RUN_OPTIONS: readonly OptionRow[] = [
       'what CPUID answers, and nothing else but what --cpu says; a file holds a list of {"function", "eax", "ebx", "ecx", "edx"}',
   },
   { name: "serial", value: "stdio|file:PATH|null", help: "where COM1 leads; stdio" },
+  { name: "debugcon", value: "stdio|file:PATH|null", help: "where what is written to port 0xe9 goes; null" },
   {
     name: "debug-exit",
     value: "PORT",
@@ -92,6 +111,13 @@ export const RUN_OPTIONS: readonly OptionRow[] = [
       DEBUG_EXIT_PORT.toString(16)
     } unless another is given`,
   },
+  {
+    name: "clock",
+    value: "real|virtual",
+    help:
+      "the guest's time: real (the default) is the host's, virtual is a nanosecond for each instruction, so that all runs are the same; for the software engine",
+  },
+  { name: "no-reboot", help: "end the program when the guest resets the machine" },
   { name: "timeout", value: "SECONDS", help: "end the program with 124 after so long" },
   ...DEBUG_OPTIONS,
   { name: "stats", help: "print times and counts at the end, on stderr" },
@@ -149,12 +175,18 @@ export type SerialOption = { readonly kind: "stdio" | "null" } | { readonly kind
 
 /** `kvm12 run`, understood. */
 export interface RunCommand {
-  /** Path of the image. */
-  readonly image: string;
+  /** Path of the image; none: {@linkcode bios} is given. */
+  readonly image?: string;
+  /** Path of the firmware; none: the image is loaded and entered without one. */
+  readonly bios?: string;
+  /** Path of the video BIOS. */
+  readonly videoBios?: string;
   /** What the image is. */
   readonly format: ImageFormat;
-  /** The command line of a multiboot kernel. */
+  /** The command line of a kernel. */
   readonly commandLine?: string;
+  /** Path of the initial ramdisk. */
+  readonly initrd?: string;
   /** How a flat binary is entered. */
   readonly flat?: { readonly mode: GuestMode; readonly load?: number; readonly entry?: number };
   /** Registers at the beginning, by name. */
@@ -165,14 +197,22 @@ export interface RunCommand {
   readonly engine?: EngineChoice;
   /** Memory, by slot. */
   readonly regions: readonly RegionOption[];
+  /** The memory of a PC, by slot; none: the regions that were given leave no place for it. */
+  readonly pcRegions?: readonly RegionOption[];
   /** Aliases, by slot. */
   readonly aliases: readonly AliasOption[];
   /** CPUID leaves and files of them, in the order of the command line. */
   readonly cpuid: readonly (CpuidLeaf | string)[];
   /** Where COM1 leads. */
   readonly serial: SerialOption;
+  /** Where the debug console leads. */
+  readonly debugConsole: SerialOption;
   /** The port of debug-exit. */
   readonly debugExit?: number;
+  /** How the guest's time goes by. */
+  readonly clock: ClockKind;
+  /** Whether the guest may reset the machine; else a reset ends the program. */
+  readonly reboot: boolean;
   /** Seconds until the end. */
   readonly timeout?: number;
   /** gdb and traces. */
@@ -206,39 +246,62 @@ export function parseRun(args: readonly string[]): RunCommand | "help" {
     return text === undefined ? undefined : parseNumber(`--${name}`, text, { max: MAX_ADDRESS });
   };
   const isFlat = ["load", "entry", "mode"].some((name) => parsed.values.has(name));
-  const format = choice("--format", one("format") ?? (isFlat ? "flat" : "auto"), ["auto", "multiboot", "boot", "flat"]);
+  const format = choice("--format", one("format") ?? (isFlat ? "flat" : "auto"), IMAGE_FORMATS);
   if (isFlat && format !== "flat") {
     throw usageError(`Cannot use --load, --entry or --mode with --format ${format}: they are for flat binaries`);
   }
-  if (parsed.values.has("append") && (format === "flat" || format === "boot")) {
-    throw usageError("Cannot use --append: it is for multiboot kernels");
+  for (const name of ["append", "initrd"]) {
+    if (parsed.values.has(name) && (format === "flat" || format === "boot")) {
+      throw usageError(`Cannot use --${name}: it is for kernels`);
+    }
   }
   const debugExit = one("debug-exit");
   const timeout = one("timeout");
+  const bios = one("bios");
+  const pcRegions = isPcMemory(one("memory"), all("region"))
+    ? parseRegions(one("memory"), all("region"), true)
+    : undefined;
+  if (bios !== undefined && isGuestGiven(parsed)) {
+    throw usageError("Cannot use --bios with an IMAGE or its options: the firmware is what is entered");
+  }
+  if (bios === undefined && parsed.values.has("video-bios")) {
+    throw usageError("Cannot use --video-bios without --bios: nobody would call it");
+  }
+  if (bios !== undefined && pcRegions === undefined) {
+    throw usageError("Cannot use --bios with these --region: they leave no place for the memory of a PC");
+  }
   const command: Omit<RunCommand, "image"> = {
+    bios,
+    videoBios: one("video-bios"),
     format,
     commandLine: one("append"),
+    initrd: one("initrd"),
     flat: isFlat ? { mode, load: address("load"), entry: address("entry") } : undefined,
     registers: new Map(all("reg").map(parseRegister)),
     backend: parseBackend(parsed),
     engine: parseEngine(parsed),
-    regions: parseRegions(one("memory"), all("region")),
+    regions: parseRegions(one("memory"), all("region"), false),
+    pcRegions,
     aliases: parseAliases(all("alias")),
-    cpuid: [...parseCpu(one("cpu")), ...all("cpuid").map(parseCpuid)],
-    serial: parseSerial(one("serial") ?? "stdio"),
+    cpuid: [...parseCpu(one("cpu"), parseBackend(parsed) === "soft"), ...all("cpuid").map(parseCpuid)],
+    serial: parseSerial("--serial", one("serial") ?? "stdio"),
+    debugConsole: parseSerial("--debugcon", one("debugcon") ?? "null"),
     debugExit: debugExit === undefined
       ? undefined
       : debugExit === ""
       ? DEBUG_EXIT_PORT
       : parseNumber("--debug-exit", debugExit, { max: 0xfffc }),
+    clock: parseClock(parsed),
+    reboot: !parsed.values.has("no-reboot"),
     timeout: timeout === undefined ? undefined : parseSeconds("--timeout", timeout),
     debug: parseDebugOptions(parsed),
     stats: parsed.values.has("stats"),
   };
+  if (bios !== undefined) return command;
   if (parsed.positional.length !== 1) {
     throw usageError(
       parsed.positional.length === 0
-        ? "Cannot run: no IMAGE is given; see --help"
+        ? "Cannot run: no IMAGE is given, and no --bios; see --help"
         : `Cannot run: one IMAGE is wanted, and these are ${parsed.positional.length}: ${parsed.positional.join(", ")}`,
     );
   }
@@ -278,6 +341,21 @@ function parseEngine(parsed: Arguments): EngineChoice | undefined {
   return engine;
 }
 
+/** Virtual time wants instructions that are counted; interpreter and translator in lockstep want time that is counted. */
+function parseClock(parsed: Arguments): ClockKind {
+  const backend = parseBackend(parsed), engine = parseEngine(parsed);
+  const text = parsed.values.get("clock")?.[0];
+  if (text === undefined) return engine === "both" ? "virtual" : "real";
+  const clock = choice("--clock", text, ["real", "virtual"]);
+  if (clock === "virtual" && backend === "kvm") {
+    throw usageError("Cannot use --clock virtual with --backend kvm: it is for the software engine");
+  }
+  if (clock === "real" && engine === "both") {
+    throw usageError("Cannot use --clock real with --engine both: both must see the same time");
+  }
+  return clock;
+}
+
 function parseRegister(text: string): [RegisterName, bigint] {
   const at = text.indexOf("=");
   if (at < 0) throw usageError(`Cannot use '${text}' for --reg: it must be NAME=VALUE`);
@@ -285,22 +363,53 @@ function parseRegister(text: string): [RegisterName, bigint] {
   return [name, parseBigint(`--reg ${name}`, text.slice(at + 1), { max: (1n << 64n) - 1n })];
 }
 
-function parseRegions(memory: string | undefined, texts: readonly string[]): RegionOption[] {
+/** Whether an image, or how one is loaded or entered, is given. */
+function isGuestGiven({ positional, values }: Arguments): boolean {
+  return positional.length > 0 ||
+    ["format", "append", "initrd", "load", "entry", "mode", "reg"].some((name) => values.has(name));
+}
+
+/** Whether the memory of a PC can be had with these regions: none of them takes its place or its slots. */
+function isPcMemory(memory: string | undefined, texts: readonly string[]): boolean {
+  const pc = pcMemory(memorySize(memory, PC_MEMORY));
+  return !parseGivenRegions(texts).some((one) =>
+    pc.some((each) => each.slot === one.slot || one.base < each.base + each.size && each.base < one.base + one.size)
+  );
+}
+
+function memorySize(text: string | undefined, otherwise: number): number {
+  return text === undefined ? otherwise : parsePages("--memory", text, 1);
+}
+
+function parseGivenRegions(texts: readonly string[]): (Omit<RegionOption, "slot"> & { slot: number | undefined })[] {
   const slotRange = { max: KVM_MEMORY_SLOTS - 1 };
-  const lists = texts.map((text) => {
-    const list = { keys: ["gpa", "size", "slot", "file"], flags: ["log-dirty"], required: ["gpa", "size"] };
-    return parseKeys("--region", text, list);
+  return texts.map((text) => {
+    const keys = parseKeys("--region", text, {
+      keys: ["gpa", "size", "slot", "file"],
+      flags: ["log-dirty"],
+      required: ["gpa", "size"],
+    });
+    return {
+      slot: keys.has("slot") ? parseNumber("a region's slot", keys.get("slot")!, slotRange) : undefined,
+      base: parsePages("a region's gpa", keys.get("gpa")!, 0),
+      size: parsePages("a region's size", keys.get("size")!, 1),
+      logDirty: keys.has("log-dirty"),
+      file: keys.get("file"),
+    };
   });
-  const given = lists.map((keys) => ({
-    slot: keys.has("slot") ? parseNumber("a region's slot", keys.get("slot")!, slotRange) : undefined,
-    base: parsePages("a region's gpa", keys.get("gpa")!, 0),
-    size: parsePages("a region's size", keys.get("size")!, 1),
-    logDirty: keys.has("log-dirty"),
-    file: keys.get("file"),
-  }));
-  const wantsDefault = memory !== undefined || !given.some(({ base, slot }) => base === 0 || slot === 0);
-  const size = memory === undefined ? DEFAULT_MEMORY : parsePages("--memory", memory, 1);
-  const main = wantsDefault ? [{ slot: 0, base: 0, size, logDirty: false }] : [];
+}
+
+/** The memory, of a PC or simply from address 0 on. */
+function parseRegions(
+  memory: string | undefined,
+  texts: readonly string[],
+  pc: boolean,
+): RegionOption[] {
+  const given = parseGivenRegions(texts);
+  const wantsDefault = pc || memory !== undefined || !given.some(({ base, slot }) => base === 0 || slot === 0);
+  const size = memorySize(memory, pc ? PC_MEMORY : DEFAULT_MEMORY);
+  const whole = pc ? pcMemory(size) : [{ slot: 0, base: 0, size }];
+  const main = wantsDefault ? whole.map((each) => ({ ...each, logDirty: false })) : [];
   const regions = assignSlots<RegionOption>("--region", [...main, ...given], KVM_MEMORY_SLOTS);
   for (const [index, one] of regions.entries()) {
     const other = regions.find((each, n) =>
@@ -363,11 +472,11 @@ function describe({ slot, base, size }: RegionOption): string {
   return `slot ${slot} (0x${base.toString(16)} to 0x${(base + size - 1).toString(16)})`;
 }
 
-/** The leaves of a processor model, none if none is named. */
-function parseCpu(text: string | undefined): readonly CpuidLeaf[] {
+/** The leaves of a processor model, none if none is named. Only the software engine's clocks are known. */
+function parseCpu(text: string | undefined, clocks: boolean): readonly CpuidLeaf[] {
   if (text === undefined) return [];
   try {
-    return cpuModel(text);
+    return boardCpuid(text, { clocks });
   } catch (error) {
     if (error instanceof RangeError) throw usageError(`${error.message} (--cpu)`);
     throw error;
@@ -392,8 +501,8 @@ function parseCpuid(text: string): CpuidLeaf | string {
   return { function: leaf, eax, ebx, ecx, edx };
 }
 
-function parseSerial(text: string): SerialOption {
+function parseSerial(option: string, text: string): SerialOption {
   if (text === "stdio" || text === "null") return { kind: text };
   if (text.startsWith("file:") && text.length > 5) return { kind: "file", path: text.slice(5) };
-  throw usageError(`Cannot use '${text}' for --serial: it must be stdio, file:PATH or null`);
+  throw usageError(`Cannot use '${text}' for ${option}: it must be stdio, file:PATH or null`);
 }

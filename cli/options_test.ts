@@ -1,5 +1,6 @@
 import { cpuModel } from "../mod.ts";
 import { assertEquals, assertThrows } from "@std/assert";
+import { pcMemory } from "../machine/memory_layout.ts";
 import { CliError, EXIT } from "./errors.ts";
 import { parseInfo, parseRun, type RunCommand } from "./options.ts";
 
@@ -23,10 +24,17 @@ Deno.test("parseRun() has the documented defaults", () => {
     flat: undefined,
     registers: new Map(),
     backend: "soft",
+    clock: "real",
+    reboot: true,
+    initrd: undefined,
+    pcRegions: pcMemory(256 * 2 ** 20).map((each) => ({ ...each, logDirty: false })),
     engine: undefined,
     regions: [{ slot: 0, base: 0, size: 16 * 2 ** 20, logDirty: false }],
     aliases: [],
     cpuid: [],
+    bios: undefined,
+    videoBios: undefined,
+    debugConsole: { kind: "null" },
     serial: { kind: "stdio" },
     debugExit: undefined,
     timeout: undefined,
@@ -51,10 +59,10 @@ Deno.test("parseRun() takes --load, --entry or --mode for a flat binary", () => 
 Deno.test("parseRun() takes --format and --append", () => {
   assertEquals(run("--format", "multiboot", "--append", "quick now").commandLine, "quick now");
   assertEquals(run("--format=boot").format, "boot");
-  refuse(["--format", "elf"], "it must be auto or multiboot or boot or flat");
+  refuse(["--format", "coff"], "it must be auto or bzimage or multiboot2 or multiboot or pvh or elf or boot or flat");
   refuse(["--format", "boot", "--load", "1M"], "with --format boot: they are for flat binaries");
-  refuse(["--format", "flat", "--append", "x"], "it is for multiboot kernels");
-  refuse(["--load", "1M", "--append", "x"], "it is for multiboot kernels");
+  refuse(["--format", "flat", "--append", "x"], "Cannot use --append: it is for kernels");
+  refuse(["--load", "1M", "--initrd", "x"], "Cannot use --initrd: it is for kernels");
 });
 
 Deno.test("parseRun() gives regions without a slot the free ones", () => {
@@ -66,6 +74,33 @@ Deno.test("parseRun() gives regions without a slot the free ones", () => {
   ]);
   assertEquals(run("--region", "gpa=0,size=4K").regions.length, 1, "it replaces the default memory");
   assertEquals(run("--region", "gpa=4K,size=4K,slot=0").regions.length, 1, "as slot 0 does");
+});
+
+Deno.test("parseRun() says what the memory of a PC would be, unless the regions leave no place for it", () => {
+  const slots = (...args: string[]): unknown => run(...args).pcRegions?.map(({ slot, base }) => [slot, base]);
+  const low = [[0, 0], [1, 0xc0000], [2, 0x100000]];
+  assertEquals(slots("-m", "2M"), low);
+  assertEquals(slots("--region", "gpa=1G,size=4K"), [...low, [3, 2 ** 30]]);
+  for (const region of ["gpa=0,size=4K", "gpa=1G,size=4K,slot=2", "gpa=128M,size=4K"]) {
+    assertEquals(slots("--region", region), undefined);
+  }
+  const parsed = parseRun(["--bios", "file", "-m", "5G"]);
+  assertEquals(parsed !== "help" && [parsed.bios, parsed.image, parsed.pcRegions?.length], ["file", undefined, 4]);
+  refuse(["--bios", "file"], "Cannot use --bios with an IMAGE");
+  refuse(["--video-bios", "file"], "Cannot use --video-bios without --bios");
+  assertThrows(() => parseRun(["--bios", "file", "--region", "gpa=0,size=4K"]), CliError, "leave no place");
+});
+
+Deno.test("parseRun() takes --clock as far as instructions are counted", () => {
+  assertEquals([run().clock, run("--clock", "virtual").clock, run("--engine", "both").clock], [
+    "real",
+    "virtual",
+    "virtual",
+  ]);
+  assertEquals([run().reboot, run("--no-reboot").reboot], [true, false]);
+  refuse(["--clock", "virtual", "--backend", "kvm"], "it is for the software engine");
+  refuse(["--clock", "real", "--engine", "both"], "both must see the same time");
+  refuse(["--clock", "sun"], "it must be real or virtual");
 });
 
 Deno.test("parseRun() refuses impossible memory", () => {

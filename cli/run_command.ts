@@ -3,24 +3,33 @@
  * @module
  */
 
-import { BusConflictError } from "../devices/bus.ts";
 import { FileEnd } from "../devices/file_end.ts";
 import type { HostEnd } from "../devices/host_end.ts";
 import { NullEnd } from "../devices/null_end.ts";
-import { Pc } from "../devices/pc.ts";
 import { StdioEnd } from "../devices/stdio_end.ts";
-import { describeUnknownExit, KVM_EXIT_FAIL_ENTRY, KVM_EXIT_UNKNOWN, KvmError, LockstepError } from "../mod.ts";
+import type { Machine } from "../machine/machine.ts";
+import type { RunRecord } from "../machine/run_loop.ts";
+import {
+  describeFailEntry,
+  describeUnknownExit,
+  KVM_EXIT_FAIL_ENTRY,
+  KVM_EXIT_UNKNOWN,
+  KvmError,
+  LockstepError,
+} from "../mod.ts";
 import type { Vcpu, VcpuExit } from "../mod.ts";
 import { crashReport, modeName } from "./crash_report.ts";
 import { startDebugging } from "./debugging.ts";
-import { CliError, EXIT, lineOf, usageError } from "./errors.ts";
+import { CliError, EXIT, lineOf } from "./errors.ts";
 import { hex } from "./format.ts";
 import { type CliHost, needPermission, print } from "./host.ts";
-import { build, type Machine, readMaterials } from "./machine.ts";
+import { build, readMaterials } from "./machine.ts";
 import type { RunCommand, SerialOption } from "./options.ts";
-import { runLoop, type RunRecord } from "./run_loop.ts";
 import { statsText } from "./stats.ts";
 import { EXIT_NAMES } from "./trace.ts";
+
+/** What the outputs of a guest are called in messages. */
+const SERIAL_OUTPUT = "the serial output", DEBUG_OUTPUT = "the debug console's output";
 
 /**
  * Runs a guest and says how it ended.
@@ -32,31 +41,31 @@ import { EXIT_NAMES } from "./trace.ts";
 export async function runCommand(command: RunCommand, host: CliHost): Promise<number> {
   const note = (line: string): void => print(host.stderr, `kvm12: ${line}\n`);
   const materials = readMaterials(command);
-  using end = openSerial(command.serial, host);
-  const serial = new CountingEnd(end, serialName(command.serial));
-  const pc = createBoard(serial, command.debugExit);
-  using machine = build(command, materials, note);
+  using end = openEnd(command.serial, SERIAL_OUTPUT, host);
+  const serial = new CountingEnd(end, nameOf(command.serial, SERIAL_OUTPUT));
+  using debugEnd = openEnd(command.debugConsole, DEBUG_OUTPUT, host);
+  const debugConsole = new CountingEnd(debugEnd, nameOf(command.debugConsole, DEBUG_OUTPUT));
+  using built = build(command, { materials, serial, debugConsole: (byte) => debugConsole.send(byte), note });
+  const { machine } = built;
   materials.notes.forEach(note);
-  const record = await run(command, machine, pc, serial, host);
-  if (command.stats) print(host.stderr, statsText(command, machine, record, serial.sent));
+  const record = await run(command, machine, [serial, debugConsole], host);
+  if (command.stats) print(host.stderr, statsText(materials.regions, machine, record, serial.sent));
   return conclude(record, machine, command, host);
 }
 
 async function run(
   command: RunCommand,
   machine: Machine,
-  pc: Pc,
-  serial: HostEnd,
+  outputs: readonly HostEnd[],
   host: CliHost,
 ): Promise<RunRecord> {
-  const { vcpu } = machine;
-  using debug = startDebugging(command.debug, machine, host, () => serial.flush());
+  using debug = startDebugging(command.debug, machine, host, () => outputs.forEach((each) => each.flush()));
   try {
-    const record = await runLoop({
-      vcpu,
-      pc,
-      serial,
-      alarm: vcpu.alarm,
+    const record = await machine.run({
+      outputs,
+      reboot: command.reboot,
+      // A firmware sees to a crashed system; for an image that is entered without one, a crash is the end.
+      rebootOnCrash: command.reboot && command.bios !== undefined,
       control: debug.control,
       timeoutMs: command.timeout === undefined ? undefined : command.timeout * 1000,
       trace: debug.trace,
@@ -77,6 +86,8 @@ function conclude({ end }: RunRecord, { vm, vcpu }: Machine, command: RunCommand
     case "ended":
       return end.code;
     case "halted":
+    case "reset":
+    case "stopped":
       return EXIT.OK;
     case "timeout":
       print(host.stderr, `kvm12: the time is over after ${command.timeout} s: ${where()}\n`);
@@ -96,36 +107,27 @@ function conclude({ end }: RunRecord, { vm, vcpu }: Machine, command: RunCommand
 function stuckReason(exit: VcpuExit, vcpu: Vcpu): string {
   const name = EXIT_NAMES[exit.reason];
   if (exit.reason === KVM_EXIT_UNKNOWN) return `${name}, ${describeUnknownExit(vcpu.shared)},`;
-  if (exit.reason === KVM_EXIT_FAIL_ENTRY) return `${name}, reason ${hex(exit.hardware_entry_failure_reason)},`;
+  if (exit.reason === KVM_EXIT_FAIL_ENTRY) return `${name}, ${describeFailEntry(exit.hardware_entry_failure_reason)},`;
   return name;
 }
 
-function serialName(serial: SerialOption): string {
-  return serial.kind === "file" ? `'${serial.path}'` : "the serial output";
+function nameOf(end: SerialOption, what: string): string {
+  return end.kind === "file" ? `'${end.path}'` : what;
 }
 
-function openSerial(serial: SerialOption, host: CliHost): HostEnd {
-  switch (serial.kind) {
+function openEnd(end: SerialOption, what: string, host: CliHost): HostEnd {
+  switch (end.kind) {
     case "null":
       return new NullEnd();
     case "stdio":
       return new StdioEnd({ output: host.stdout, input: () => host.stdin });
     case "file":
-      needPermission("the serial output", "write", serial.path);
+      needPermission(what, "write", end.path);
       try {
-        return new FileEnd(serial.path);
+        return new FileEnd(end.path);
       } catch (error) {
-        throw new CliError(EXIT.IO, `Cannot write the serial output '${serial.path}': ${lineOf(error)}`);
+        throw new CliError(EXIT.IO, `Cannot write ${what} '${end.path}': ${lineOf(error)}`);
       }
-  }
-}
-
-function createBoard(serial: HostEnd, debugExit: number | undefined): Pc {
-  try {
-    return new Pc({ serial, debugExit });
-  } catch (error) {
-    if (error instanceof BusConflictError) throw usageError(error.message);
-    throw error;
   }
 }
 
@@ -151,6 +153,14 @@ class CountingEnd implements HostEnd {
 
   receive(): number {
     return this.#end.receive();
+  }
+
+  get ended(): boolean {
+    return this.#end.ended ?? true;
+  }
+
+  onInput(listener: () => void): void {
+    this.#end.onInput?.(listener);
   }
 
   flush(): void {

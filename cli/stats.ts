@@ -3,21 +3,21 @@
  * @module
  */
 
-import type { Machine } from "./machine.ts";
-import type { RunCommand } from "./options.ts";
-import type { RunRecord } from "./run_loop.ts";
+import type { Machine } from "../machine/machine.ts";
+import type { RegionOption } from "./options.ts";
+import type { RunRecord } from "../machine/run_loop.ts";
 import { EXIT_NAMES } from "./trace.ts";
 import { PAGE_SIZE, type VcpuExit } from "../mod.ts";
 
 /**
  * Times and counts of a run.
- * @param command What ran.
+ * @param regions Its memory.
  * @param machine Where; the dirty logs of its regions are fetched.
  * @param record What happened.
  * @param sent How many bytes the guest sent on COM1.
  * @returns Lines, each with its end.
  */
-export function statsText(command: RunCommand, machine: Machine, record: RunRecord, sent: number): string {
+export function statsText(regions: readonly RegionOption[], machine: Machine, record: RunRecord, sent: number): string {
   const total = record.exits.reduce((sum, count) => sum + count, 0);
   const kinds = record.exits.flatMap((count, reason) =>
     count === 0 ? [] : [`${EXIT_NAMES[reason as VcpuExit["reason"]].replace("KVM_EXIT_", "")} ${count}`]
@@ -28,7 +28,7 @@ export function statsText(command: RunCommand, machine: Machine, record: RunReco
     `exits: ${total}${total === 0 ? "" : ` (${kinds.join(", ")})`}`,
     `COM1: ${sent} bytes sent`,
   ];
-  for (const { slot, size, logDirty } of command.regions) {
+  for (const { slot, size, logDirty } of regions) {
     if (!logDirty) continue;
     const pages = machine.vm.getDirtyLog(slot).reduce((sum, byte) => sum + ones(byte), 0);
     lines.push(`slot ${slot}: ${pages} of ${size / PAGE_SIZE} pages dirty`);

@@ -56,3 +56,39 @@ Deno.test("Bus.read() and write() split by the device's width and at its end", (
   bus.write(0x12, Uint8Array.of(0xff, 0xff, 0xff, 0xff));
   assertEquals(wide.seen[1], "w4@0=ffffffff");
 });
+
+Deno.test("Bus.in() and out() are read() and write() with numbers", () => {
+  for (const size of [0x10000, 2 ** 52]) {
+    const bus = new Bus("port", size);
+    const narrow = new Log(1), wide = new Log(4);
+    bus.attach({ name: "wide", base: 0x12, length: 6 }, wide);
+    bus.attach({ name: "narrow", base: 0x10, length: 2 }, narrow);
+    assertEquals(bus.in(0x10, 4), 0xbeef2211);
+    assertEquals(bus.in(0x12, 4), 0x89abcdef);
+    assertEquals(bus.in(0x16, 4), 0xffffbeef);
+    assertEquals(bus.in(0x8000, 2), 0xffff);
+    assertEquals(narrow.seen, ["r1@0", "r1@1"]);
+    assertEquals(wide.seen, ["r2@0", "r4@0", "r2@4"]);
+    wide.seen.length = 0;
+    bus.out(0x14, 4, 0xa1b2c3d4);
+    bus.out(0x17, 2, 0xa1b2);
+    bus.out(0xfff0, 4, 0);
+    assertEquals(wide.seen, ["w4@2=a1b2c3d4", "w1@5=b2"]);
+  }
+});
+
+Deno.test("Bus.attach() gives a function that takes the device off", () => {
+  for (const size of [0x10000, 2 ** 52]) {
+    const bus = new Bus("port", size);
+    const device = new Log(1);
+    const range = { name: "x", base: 0x10, length: 2 };
+    const detach = bus.attach(range, device);
+    assertEquals(bus.in(0x11, 1), 0x22);
+    detach();
+    assertEquals(bus.in(0x11, 1), 0xff);
+    bus.attach(range, device);
+    detach();
+    assertEquals(bus.in(0x11, 1), 0x22);
+    assertEquals(bus.map(), [range]);
+  }
+});

@@ -13,6 +13,13 @@ export interface HostEnd extends Disposable {
   send(byte: number): void;
   /** Gives the next byte for the guest, 0..255, or -1 while there is none. */
   receive(): number;
+  /** Whether no byte will come any more, as far as that is known. Left out: there is never a byte. */
+  readonly ended?: boolean;
+  /**
+   * Asks to be told when bytes have come or the input has ended, so that nobody has to look again and again.
+   * @param listener Called from the event loop; it takes the place of an earlier one.
+   */
+  onInput?(listener: () => void): void;
   /**
    * Makes everything sent so far visible.
    * @throws Error What the host said when the output could not be written.

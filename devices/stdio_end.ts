@@ -26,6 +26,8 @@ export class StdioEnd implements HostEnd {
   readonly #chunks: Uint8Array[] = [];
   #offset = 0;
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  #exhausted = false;
+  #listener: () => void = () => {};
 
   /**
    * Makes the end.
@@ -57,6 +59,19 @@ export class StdioEnd implements HostEnd {
     return byte;
   }
 
+  /** Whether the stream was read to its end and all of it was received. */
+  get ended(): boolean {
+    return this.#exhausted && this.#chunks.length === 0;
+  }
+
+  /**
+   * Asks to be told when bytes have come or the stream has ended.
+   * @param listener Called from the event loop.
+   */
+  onInput(listener: () => void): void {
+    this.#listener = listener;
+  }
+
   /** Writes what was collected. */
   flush(): void {
     this.#output.flush();
@@ -71,11 +86,15 @@ export class StdioEnd implements HostEnd {
     try {
       for (;;) {
         const { value, done } = await reader.read();
-        if (done) return;
-        if (value.length > 0) this.#chunks.push(value);
+        if (done) break;
+        if (value.length === 0) continue;
+        this.#chunks.push(value);
+        this.#listener();
       }
     } catch {
       // unreadable input is the same to the guest as a line on which nothing comes
     }
+    this.#exhausted = true;
+    this.#listener();
   }
 }

@@ -4,6 +4,7 @@ import { Pc } from "../devices/pc.ts";
 import { KVM_EXIT_HLT, KVM_EXIT_HYPERCALL, KVM_EXIT_INTR, KVM_EXIT_IO, KVM_EXIT_MMIO, KvmRun, Vcpu } from "../mod.ts";
 import { FakeVcpu } from "../tests/fake_backend.ts";
 import { runLoop, type RunRecord } from "./run_loop.ts";
+import { RealTime } from "./time.ts";
 
 /** What a run of the scripted processor is to do; the last step stays. */
 type Step = (run: KvmRun, maxInstructions: number, shared: Uint8Array) => void;
@@ -21,7 +22,9 @@ async function loop(steps: readonly Step[], serial: NullEnd = new NullEnd(), tim
     return run.exit_reason === KVM_EXIT_INTR ? -4 : 0;
   };
   using vcpu = new Vcpu(0, backend);
-  return await runLoop({ vcpu, pc: new Pc({ serial, debugExit: 0xf4 }), serial, timeoutMs });
+  const time = new RealTime();
+  const pc = new Pc({ serial, clock: time.clock, debugExit: 0xf4 });
+  return await runLoop({ vcpu, pc, time, outputs: [serial], timeoutMs });
 }
 
 const halt: Step = (run) => leave(run, KVM_EXIT_HLT);
@@ -62,7 +65,7 @@ Deno.test("runLoop() answers memory that is not there and hypercalls that nobody
   await loop([
     (run) => {
       leave(run, KVM_EXIT_MMIO);
-      Object.assign(run.mmio, { phys_addr: 0xfee00000n, len: 4, is_write: 0, data: [] });
+      Object.assign(run.mmio, { phys_addr: 0xd0000000n, len: 4, is_write: 0, data: [] });
     },
     (run) => {
       data = [...run.mmio.data.subarray(0, 4)];

@@ -1,0 +1,106 @@
+/**
+ * Building a machine: the engine, memory, the board and a processor.
+ * @module
+ */
+
+import { Pc, type PcOptions } from "../devices/pc.ts";
+import {
+  type CpuidEntry,
+  type EngineChoice,
+  KVM_MEM_LOG_DIRTY_PAGES,
+  KvmCpuid,
+  KvmError,
+  openKvm,
+  type Vcpu,
+  type Vm,
+} from "../mod.ts";
+import { VmMemory } from "./guest_memory.ts";
+import { Machine } from "./machine.ts";
+import type { MemoryAlias, MemoryRegion } from "./memory_layout.ts";
+import { boardCpuid } from "./processor.ts";
+import { type ClockKind, machineTime } from "./time.ts";
+
+/** What a machine is built from. */
+export interface MachineConfig {
+  /** The engine; soft unless told. With virtual time `auto` is soft. */
+  readonly backend?: "soft" | "kvm" | "auto";
+  /** How the software engine runs the guest, if that is said. */
+  readonly engine?: EngineChoice;
+  /** Told why `auto` fell back. */
+  readonly onFallback?: (line: string) => void;
+  /** How time goes by; real unless told. */
+  readonly clock?: ClockKind;
+  /** The memory. */
+  readonly regions: readonly MemoryRegion[];
+  /** Memory that is to be seen twice; slot 7 belongs to the A20 gate. */
+  readonly aliases?: readonly MemoryAlias[];
+  /** What CPUID answers; none: on the software engine `boardCpuid()`, on the real device what that answers. */
+  readonly cpuid?: readonly CpuidEntry[];
+  /** What the board is made from; clock and memory are added. Unless it says otherwise, real time begins with the host's date. */
+  readonly board: Omit<PcOptions, "clock" | "memory">;
+  /** See {@linkcode Machine}. */
+  readonly start: (vm: Vm, vcpu: Vcpu, pc: Pc) => void;
+}
+
+/** Memory that cannot be had as it is wanted. */
+export class MemoryConfigError extends Error {
+  /** `"MemoryConfigError"`. */
+  override readonly name: string = "MemoryConfigError";
+  /** Why. */
+  override readonly cause: KvmError;
+
+  /**
+   * Wraps what the engine says.
+   * @param cause It.
+   */
+  constructor(cause: KvmError) {
+    super(cause.message);
+    this.cause = cause;
+  }
+}
+
+/** A machine that closes what it was built from. */
+export interface BuiltMachine extends Disposable {
+  /** The machine, before its first instruction. */
+  readonly machine: Machine;
+}
+
+/**
+ * Builds a machine.
+ * @param config What from.
+ * @throws KvmError The engine cannot be had, or refuses something.
+ * @throws MemoryConfigError It refuses the memory.
+ * @throws BusConflictError The board has no room for debug-exit where it was asked for.
+ */
+export function buildMachine(config: MachineConfig): BuiltMachine {
+  const { clock = "real", engine, onFallback, board, start } = config;
+  using stack = new DisposableStack();
+  const time = machineTime(clock);
+  const wanted = config.backend ?? "soft";
+  const backend = wanted === "auto" && clock === "virtual" ? "soft" : wanted;
+  const kvm = stack.use(openKvm({ backend, engine, timestamp: time.timestamp, onFallback }));
+  const vm = stack.use(kvm.createVm());
+  layOut(vm, config);
+  const date = clock === "real" ? new Date() : undefined;
+  const pc = new Pc({ time: date, ...board, clock: time.clock, memory: new VmMemory(vm) });
+  const vcpu = stack.use(vm.createVcpu(0));
+  const cpuid = config.cpuid ?? (kvm.backend === "soft" ? boardCpuid() : []);
+  if (cpuid.length > 0) vcpu.setCpuid(new KvmCpuid(cpuid));
+  const machine = new Machine({ kvm, vm, vcpu, pc, time, start: () => start(vm, vcpu, pc) });
+  const held = stack.move();
+  return { machine, [Symbol.dispose]: () => held.dispose() };
+}
+
+function layOut(vm: Vm, { regions, aliases = [] }: MachineConfig): void {
+  try {
+    for (const { slot, base, size, logDirty } of regions) {
+      const flags = logDirty ? KVM_MEM_LOG_DIRTY_PAGES : 0;
+      vm.setMemoryRegion({ slot, flags, guest_phys_addr: base, memory_size: size });
+    }
+    for (const { slot, base, size, target } of aliases) {
+      vm.setMemoryAlias({ slot, guest_phys_addr: base, memory_size: size, target_phys_addr: target });
+    }
+  } catch (error) {
+    throw error instanceof KvmError ? new MemoryConfigError(error) : error;
+  }
+}
