@@ -140,3 +140,48 @@ Deno.test("run() of a slice without an end stops, too", () => {
     }
   }
 });
+
+Deno.test("run() counts a jump that a region knows some targets of, wherever it is stopped", () => {
+  const starts = ENGINES.map((engine) => {
+    const guest = new EngineGuest({ engine, mode: "protected" });
+    guest.code(`
+      b9 40 00 00 00       ; mov ecx, 0x40
+      89 c8                ; mov eax, ecx
+      83 e0 03             ; and eax, 0x3
+      ff 24 85 00 20 00 00 ; jmp [eax*4+0x2000]
+      43                   ; inc ebx
+      43                   ; inc ebx
+      43                   ; inc ebx
+      eb 08                ; jmp short 0x1001e
+      4b                   ; dec ebx
+      eb 05                ; jmp short 0x1001e
+      01 cb                ; add ebx, ecx
+      01 cb                ; add ebx, ecx
+      90                   ; nop
+      49                   ; dec ecx
+      75 e4                ; jne 0x10005
+      f4                   ; hlt
+    `);
+    return guest;
+  });
+  // The other targets are seen when there are regions that know the first.
+  const tables = [
+    Uint32Array.of(0x1_0011, 0x1_0011, 0x1_0011, 0x1_0011),
+    Uint32Array.of(0x1_0011, 0x1_0016, 0x1_0019, 0x1_0011),
+  ];
+  for (let piece = 1; piece < 60; piece++) {
+    const traces = starts.map((guest) => {
+      guest.poke(0x2000, new Uint8Array(tables[piece < 30 ? 0 : 1].buffer));
+      const from = guest.vcpus[0].instructions(), trace: bigint[] = [];
+      guest.set({ rip: CODE, rbx: 0 });
+      for (let end = ""; end !== "HLT";) {
+        end = guest.run(piece);
+        const { rip, rbx } = guest.regs();
+        trace.push(rip, rbx, BigInt(guest.vcpus[0].instructions() - from));
+      }
+      return trace;
+    });
+    for (const trace of traces) assertEquals(trace, traces[0], `pieces of ${piece}`);
+  }
+  for (const guest of starts) guest[Symbol.dispose]();
+});

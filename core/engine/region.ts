@@ -259,7 +259,7 @@ export class Region {
 
   /** To another block of the region, having executed `n` instructions of this one. */
   #edge(from: Block, to: Block, n: number): void {
-    const { f } = this, back = isBack(from, to), index = this.#index;
+    const { f } = this, back = isBack(from, to), at = this.#at, index = this.#index;
     if (this.code.distance(from.start) !== this.code.distance(to.start)) this.#cross(to);
     const state = this.#path;
     if (!back && to.forward === 1) {
@@ -269,6 +269,8 @@ export class Region {
         f.br(this.#joins.get(to)!);
       } else this.#tree(to);
       this.#path = state;
+      this.#at = at;
+      this.#index = index;
       return;
     }
     this.#arrive(to, n);
