@@ -148,7 +148,7 @@ export class CodeCache {
       const list = this.#places.get(place);
       if (list) list.push(page);
       else this.#places.set(place, [page]);
-      this.ram.code[place / 4096] = 1;
+      this.ram.markCode(place);
     }
     return page.records.get(offset) ?? this.#decodeRun(page, offset);
   }
@@ -411,7 +411,7 @@ export class CodeCache {
     let map = this.#covered.get(next);
     if (!map) this.#covered.set(next, map = new Uint8Array(512));
     for (let i = 0; i < whole - first; i++) map[i >> 3] |= 1 << (i & 7);
-    this.ram.code[next / 4096] = 1;
+    this.ram.markCode(next);
     return at;
   }
 

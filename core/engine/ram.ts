@@ -13,6 +13,8 @@ const WASM_PAGE = 65536;
 export class RamBlock implements BackendMemory {
   /** Whether the host has ever been given a view of it: then code in it is verified whenever a run begins. */
   exposed = false;
+  /** Whether code in it has ever been decoded. */
+  holdsCode = false;
   /** Dirty marks, one bit a page. */
   readonly dirty: Uint8Array;
 
@@ -89,9 +91,16 @@ export class Ram {
     this.code = new Uint8Array(this.u8.length / PAGE);
   }
 
-  /** Whether any block has been handed to the host. */
+  /** Whether any block that holds decoded code has been handed to the host. */
   get exposed(): boolean {
-    return this.#blocks.some((b) => b.exposed);
+    for (const b of this.#blocks) if (b.exposed && b.holdsCode) return true;
+    return false;
+  }
+
+  /** Notes that code in the page at `place` is decoded. */
+  markCode(place: number): void {
+    this.code[place / PAGE] = 1;
+    for (const b of this.#blocks) if (place >= b.start && place < b.start + b.size) b.holdsCode = true;
   }
 
   /** A zeroed block. */
