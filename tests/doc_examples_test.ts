@@ -14,7 +14,7 @@ const CHECKED_ONLY = "core/debug/";
 /** Milliseconds that all examples together may take. */
 const TIMEOUT = 60_000;
 /** Where the public modules are. */
-const PLACES = ["mod.ts", "core/", "devices/"];
+const PLACES = ["mod.ts", "core/", "devices/", "machine/"];
 
 const ALLOWED = Deno.permissions.querySync({ name: "run", command: Deno.execPath() }).state === "granted" &&
   Deno.permissions.querySync({ name: "write" }).state === "granted" &&
