@@ -44,6 +44,10 @@ import { FwCfg, type FwCfgOptions } from "./fw_cfg.ts";
 import type { GuestMemory } from "./guest_memory.ts";
 import type { HostEnd } from "./host_end.ts";
 import { I8042 } from "./i8042.ts";
+import { AtaDrive } from "./ide/ata_drive.ts";
+import { AtapiDrive } from "./ide/atapi_drive.ts";
+import { BusMaster } from "./ide/bus_master.ts";
+import { IDE_PRIMARY, IDE_SECONDARY, IdeChannel } from "./ide/ide_channel.ts";
 import { I8254 } from "./i8254.ts";
 import { I8259Pair } from "./i8259_pair.ts";
 import type { Interrupter } from "./interrupter.ts";
@@ -79,6 +83,14 @@ const FIRST_DATE = Date.UTC(2025, 0, 1);
 
 const NO_MEMORY: GuestMemory = { read: (_, into) => into.fill(0xff), write: () => {} };
 
+/** A drive on IDE. */
+export interface IdeUnit {
+  /** A hard disk, or a drive for CDs. */
+  readonly kind: "disk" | "cdrom";
+  /** What is in it; a drive for CDs may be empty. */
+  readonly disk: Disk | undefined;
+}
+
 /** What a {@linkcode Pc} is made from. */
 export interface PcOptions {
   /** The host's ends of COM1 to COM4; those that are left out lead nowhere. */
@@ -97,6 +109,8 @@ export interface PcOptions {
   readonly videoRom?: Uint8Array;
   /** Whether there is PCI; there is none unless told. Then the VGA is on it, and its frame buffer where firmware puts it. */
   readonly pci?: boolean;
+  /** IDE drives: master and slave of the first channel, then of the second. There are no channels if this is left out. */
+  readonly ide?: readonly (IdeUnit | undefined)[];
   /** Disks on virtio, where there is PCI: its devices 3 and up. None unless told. */
   readonly virtioDisks?: readonly Disk[];
   /** What the built-in firmware is to know; none: there is no such firmware. Somebody has to install it at each start. */
@@ -196,12 +210,15 @@ export class Pc {
     );
     const linear = options.video ? new Uint8Array(VGA_LINEAR_SIZE) : undefined;
     if (linear !== undefined) this.vga = this.add(new Vga({ linear, clock }));
+    const master = options.ide && this.#plugIde(options.ide);
     if (options.pci) {
       this.#devices.push(resetControl);
       this.pci = this.add(buildPci({
         irq: (irq) => this.irq(irq),
         message: (address, data) => apic.bus.sendMsi(address, data),
         resetControl,
+        power: apic.power,
+        ide: master,
         vga: linear && { linear, registers: this.vga!.pciRegisters, rom: options.videoRom },
       }));
       for (const disk of options.virtioDisks ?? []) {
@@ -227,7 +244,7 @@ export class Pc {
       )
     );
     if (options.firmware !== undefined) {
-      this.firmware = this.add(new Firmware({ ...options.firmware, guest: this.memory }));
+      this.firmware = this.add(new Firmware({ ...options.firmware, guest: this.memory, a20: () => this.a20 }));
     }
     if (options.fwCfg !== undefined) this.add(new FwCfg({ ...options.fwCfg, memory: this.memory }));
     this.ports.attach(
@@ -240,6 +257,24 @@ export class Pc {
         new DebugExit((code) => this.end(code)),
       );
     }
+  }
+
+  /** Two channels of IDE; gives their bus master. */
+  #plugIde(units: readonly (IdeUnit | undefined)[]): BusMaster {
+    const master = this.add(new BusMaster(this.memory));
+    const drive = (n: number) => {
+      const unit = units[n];
+      if (unit === undefined) return undefined;
+      const serial = `KVM12-${n + 1}`;
+      if (unit.kind === "cdrom") return new AtapiDrive(unit.disk, { serial });
+      return unit.disk && new AtaDrive(unit.disk, { serial });
+    };
+    [IDE_PRIMARY, IDE_SECONDARY].forEach((place, n) => {
+      const drives = [drive(n * 2), drive(n * 2 + 1)] as const;
+      const dma = master.channel(n === 0 ? 0 : 1);
+      this.add(new IdeChannel({ ...place, drives: [...drives], interrupt: this.irq(14 + n), dma }));
+    });
+    return master;
   }
 
   /**

@@ -20,7 +20,7 @@ export interface FirmwareDrive {
 /** What the firmware tries to boot from. */
 export type FirmwareBootDevice = FirmwareDrive["kind"];
 
-/** Bytes that the firmware puts into memory: ACPI, MP and SMBIOS tables. */
+/** Bytes that the firmware puts into memory: ACPI and MP tables. */
 export interface FirmwareTable {
   /** Guest-physical address. */
   readonly address: number;
@@ -48,7 +48,7 @@ export interface FirmwareMachine {
   readonly drives: readonly FirmwareDrive[];
   /** What to boot from, in turn; floppy, CD, disk unless told. */
   readonly boot?: readonly FirmwareBootDevice[];
-  /** What goes into memory at each start; the 64 KiB from 0xe0000 on and 0xf0000 to 0xfdfff are free for it. */
+  /** What goes into memory at each start; 0xe0000 to 0xeffff and 0xf1000 to 0xfdfff are free for it. */
   readonly tables?: readonly FirmwareTable[];
   /** Addresses that are not to be used though there is memory, or that are not what they seem. */
   readonly reserved?: readonly FirmwareRange[];

@@ -11,7 +11,8 @@
  * | 0x400 to 0x4ff | BIOS data area (`bda.ts`) |
  * | 0x9fc00 to 0x9ffff | extended BIOS data area |
  * | 0xc0000 to 0xc7fff | fonts and tables of the video BIOS (`video_rom.ts`) |
- * | 0xe0000 to 0xfdfff | free for tables of others |
+ * | 0xe0000 to 0xeffff, 0xf1000 to 0xfdfff | free for tables of others |
+ * | 0xf0000 to 0xf0fff | SMBIOS (`smbios.ts`) |
  * | 0xfe000 to 0xfffff | the ROM |
  *
  * @module
@@ -38,6 +39,7 @@ import { printerService } from "./services/printer.ts";
 import { serialService } from "./services/serial.ts";
 import { systemService } from "./services/system.ts";
 import { videoService } from "./services/video.ts";
+import { smbios, SMBIOS_BASE } from "./smbios.ts";
 import { VIDEO_ROM, videoRom } from "./video_rom.ts";
 
 export type { FirmwareBootDevice, FirmwareDrive, FirmwareMachine, FirmwareRange, FirmwareTable } from "./board.ts";
@@ -139,6 +141,7 @@ export class Firmware implements Device, BusDevice {
     guest.write(BIOS_ROM, BIOS_IMAGE);
     guest.write(FONT_8, font(8).subarray(0, FONT_8_LENGTH));
     guest.write(VIDEO_ROM, videoRom());
+    guest.write(SMBIOS_BASE, smbios(this.#options));
     for (const { address, bytes } of tables) guest.write(address, bytes);
   }
 

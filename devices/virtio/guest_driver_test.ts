@@ -109,12 +109,6 @@ export class VirtioBench {
   }
 }
 
-/** Some memory of a request. */
-export interface Buffer {
-  /** What the device is to read, or how many bytes it may write. */
-  readonly data: Uint8Array | number;
-}
-
 /** A queue in the driver's eyes. */
 export class DriverQueue {
   readonly bench: VirtioBench;
@@ -204,10 +198,14 @@ export class DriverQueue {
     for (; this.#seen !== view.getUint16(this.device + 2, true); this.#seen = this.#seen + 1 & 0xffff) {
       const at = this.device + 4 + 8 * (this.#seen % this.size);
       const head = view.getUint32(at, true), length = view.getUint32(at + 4, true);
-      const parts = (this.#chains.get(head) ?? []).flatMap((
-        { address, length },
-      ) => [...bytes.subarray(address, address + length)]);
-      found.push({ head, length, bytes: Uint8Array.from(parts) });
+      const places = this.#chains.get(head) ?? [];
+      const written = new Uint8Array(places.reduce((sum, { length }) => sum + length, 0));
+      let done = 0;
+      for (const { address, length } of places) {
+        written.set(bytes.subarray(address, address + length), done);
+        done += length;
+      }
+      found.push({ head, length, bytes: written });
     }
     return found;
   }

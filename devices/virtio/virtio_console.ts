@@ -16,7 +16,7 @@ const SIZE = 0, EMERGENCY_WRITE = 2;
 const COLUMNS = 0, ROWS = 2, PORTS = 4, EMERGENCY = 8, LENGTH = 12;
 const PIECE = 4096;
 /** More of a chain is lost. */
-const SEND_MOST = 1 << 20;
+const SEND_MOST = 0x10000;
 const NONE = -1;
 
 /** The device. */

@@ -50,8 +50,9 @@ export interface VirtioRegisters extends VirtioHost {
   configVector: number;
   /** The queue whose registers are shown. */
   selected: number;
-  /** Which 32 bits of the features are shown: the device's, and the driver's. */
+  /** Which 32 bits of the device's features are shown. */
   featureWord: number;
+  /** Which 32 bits of the driver's features are shown. */
   driverFeatureWord: number;
   /** The number of the message of a queue; 0xffff: none. */
   readonly vectors: Uint16Array;

@@ -3,37 +3,46 @@
  * @module
  */
 
-import { Firmware, type FirmwareMachine } from "../../devices/firmware/firmware.ts";
+import type { FirmwareMachine } from "../../devices/firmware/firmware.ts";
 import { boot, type BootedMachine } from "../../machine/boot.ts";
+import { startFirmware } from "../../machine/firmware_start.ts";
 import { pcMemory } from "../../machine/memory_layout.ts";
+import { firmwareBoard } from "../../machine/pc_config.ts";
 
-/** Bytes of memory. */
-export const MEMORY = 0x1000000;
+const MIB = 0x100000;
+
+/** What a machine is like. */
+export interface FirmwareMachineOptions {
+  /** The engine; soft unless told. */
+  readonly backend?: "soft" | "kvm";
+  /** How time goes by; virtual on the software engine unless told. */
+  readonly clock?: "real" | "virtual";
+  /** Whether a reset is followed; no unless told. */
+  readonly reboot?: boolean;
+  /** MiB of memory; 16 unless told. */
+  readonly memoryMib?: number;
+  /** Milliseconds until the machine is stopped; 20 seconds unless told. */
+  readonly timeoutMs?: number;
+}
 
 /**
  * Boots a machine.
- * @param config Its drives, and what else the firmware is to know.
- * @param options The engine.
+ * @param config Its drives, and what to boot from.
+ * @param options What it is like.
  */
 export function bootFirmware(
-  config: Omit<FirmwareMachine, "memory">,
-  options: { readonly backend?: "soft" | "kvm"; readonly clock?: "real" | "virtual"; readonly reboot?: boolean } = {},
+  config: Pick<FirmwareMachine, "drives" | "boot">,
+  options: FirmwareMachineOptions = {},
 ): BootedMachine {
-  let firmware: Firmware | undefined;
+  const { backend, reboot, memoryMib = 16, timeoutMs = 20_000 } = options;
+  const regions = pcMemory(memoryMib * MIB);
   return boot({
-    backend: options.backend,
-    reboot: options.reboot,
-    clock: options.clock ?? (options.backend === "kvm" ? "real" : "virtual"),
-    timeoutMs: 60_000,
-    regions: pcMemory(MEMORY),
-    board: { video: true, pci: true, debugExit: 0x501 },
-    start(_vm, vcpu, pc) {
-      firmware ??= pc.add(new Firmware({ ...config, memory: MEMORY, guest: pc.memory, a20: () => pc.a20 }));
-      firmware.install();
-      const sregs = vcpu.getSregs();
-      sregs.cs.selector = 0xf000;
-      sregs.cs.base = 0xf0000n;
-      vcpu.setSregs(sregs);
-    },
+    backend,
+    reboot,
+    timeoutMs,
+    clock: options.clock ?? (backend === "kvm" ? "real" : "virtual"),
+    regions,
+    board: { ...firmwareBoard(regions, config), debugExit: 0x501 },
+    start: startFirmware,
   });
 }

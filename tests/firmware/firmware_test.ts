@@ -60,7 +60,6 @@ testOnBackends("firmware: keys, hooks, mouse, and Ctrl-Alt-Del", async (backend)
   await vm.serial.expect("48E0\r\n");
   vm.keyboard.press("Escape");
   await vm.serial.expect("011B\r\n");
-  vm.keyboard.press("Escape"); // the first one may be there before its release
   await vm.serial.expect("mouse\r\n");
   vm.machine.pc.keyboard.mouse.move(5, 3);
   vm.machine.pc.wake();
@@ -89,7 +88,8 @@ testOnBackends("firmware: a CD boots without emulation, and draws in all kinds o
   assertNotEquals(letter.find(([red, green]) => red === 170 && green === 0), undefined);
   vm.keyboard.type(" ");
   await vm.serial.expect("3");
-  assertEquals([...size(), pixel(0, 0), pixel(639, 479)], [640, 480, [255, 128, 0], [255, 128, 0]]);
+  const orange = [255, 128, 0];
+  assertEquals([...size(), pixel(0, 0), pixel(639, 19), pixel(0, 20)], [640, 480, orange, orange, [0, 0, 0]]);
   vm.keyboard.type(" ");
   await vm.screen.expect("text again");
   await vm.serial.expect("4");

@@ -17,10 +17,11 @@ start:  xor ax, ax
         call print
 .key:   mov ah, 0x10
         int 0x16
+        push ax
         call hex16
         call line
-        cmp ax, ax
-        cmp byte [last], 0x81
+        pop ax
+        cmp ax, 0x011b
         jne .key
 
         mov ax, 0xc205                  ; the mouse, packets of three bytes
@@ -47,7 +48,6 @@ failed: mov si, failure
 hook_15:
         cmp ah, 0x4f
         jne .old
-        mov [cs:last], al
         cmp al, 0x15                    ; Y
         jne .old
         mov al, 0x2c                    ; Z
@@ -79,7 +79,6 @@ ready:  db "ready", 13, 10, 0
 mouse:  db "mouse", 13, 10, 0
 break:  db "break", 13, 10, 0
 failure: db "failed", 0
-last:   db 0
         align 4
 old_15: dd 0
 

@@ -65,11 +65,11 @@ start:  xor ax, ax
         sti
         mov edi, [0x8000 + 0x28]
         mov eax, 0x00ff8000
-        mov ecx, 640 * 480
-.white: mov [fs:edi], eax
+        mov ecx, 640 * 20               ; its first lines
+.orange: mov [fs:edi], eax
         add edi, 4
         dec ecx
-        jnz .white
+        jnz .orange
         mov al, '3'
         call key
 

@@ -16,6 +16,8 @@ const CHARACTER_SLASH = 0x2f;
 /** AH=09h: AX=0305h, and AH=10h to 12h are there. */
 const FUNCTIONS = 0x24;
 const TYPEMATIC = 0xf3;
+/** Places in the buffer. */
+const KEYS = 16;
 
 /** INT 16h. */
 export function keyboardService(frame: ServiceFrame, { memory, ports }: FirmwareBoard): Answer | void {
@@ -59,9 +61,10 @@ export function keyboardService(frame: ServiceFrame, { memory, ports }: Firmware
 
   /** The first key, as a program for 84 keys or for 101 is to see it. */
   function nextKey(old: boolean): number | undefined {
-    for (let key = firstKey(memory); key !== undefined; key = firstKey(memory)) {
-      const shown = old ? asOldKey(key) : asNewKey(key);
-      if (shown !== undefined) return shown;
+    for (let n = 0; n < KEYS; n++) {
+      const key = firstKey(memory);
+      const shown = key === undefined ? undefined : old ? asOldKey(key) : asNewKey(key);
+      if (key === undefined || shown !== undefined) return shown;
       dropKey(memory);
     }
     return undefined;

@@ -11,7 +11,9 @@ import type { VideoModeInfo } from "./video_modes.ts";
 import type { Place, Scroll } from "./video_screen.ts";
 
 const FONT_VECTOR = 0x43 * 4, UPPER_FONT_VECTOR = 0x1f * 4;
-const CGA_BANK = 0x2000;
+const CGA_BANK = 0x2000, CGA_WINDOW = 0x7fff, WINDOW = 0xffff;
+/** Lines of the highest character. */
+const MOST_HEIGHT = 32;
 const DATA_ROTATE = 3, READ_MAP = 4, MODE = 5, BIT_MASK = 8;
 const WRITE_COPY = 1, WRITE_COLOUR = 2, XOR = 0x18;
 const PLANES = 4;
@@ -38,17 +40,17 @@ function pitch({ columns, kind }: VideoModeInfo, bits: number): number {
   return kind === "planar" ? columns : columns * bits;
 }
 
-/** The address of a byte, by its line and its place in the line. */
+/** The address of a byte, by its line and its place in the line; as on an adapter it stays in the mode's window. */
 function byteAt(canvas: Canvas, line: number, at: number): number {
   const { mode, page } = canvas;
   const bytes = pitch(mode, mode.bits);
-  if (mode.kind === "cga") return mode.base + (line & 1) * CGA_BANK + (line >> 1) * bytes + at;
-  return mode.base + page * mode.pageSize + line * bytes + at;
+  if (mode.kind === "cga") return mode.base + ((line & 1) * CGA_BANK + (line >> 1) * bytes + at & CGA_WINDOW);
+  return mode.base + (page * mode.pageSize + line * bytes + at & WINDOW);
 }
 
-/** Lines of pixels of a character. */
-function glyphHeight(memory: LinearMemory): number {
-  return memory.get16(BDA.CHARACTER_HEIGHT);
+/** Lines of pixels of a character, as the BIOS data area says it. */
+export function glyphHeight(memory: LinearMemory): number {
+  return Math.min(memory.get16(BDA.CHARACTER_HEIGHT), MOST_HEIGHT);
 }
 
 /** The pixels of a character: from the vectors that programs may change. */
@@ -190,7 +192,7 @@ export function readPixel(memory: LinearMemory, canvas: Canvas, x: number, y: nu
  */
 export function moveLines(
   memory: LinearMemory,
-  canvas: Canvas & { readonly height: number; readonly columns: number },
+  canvas: Canvas & { readonly height: number },
   what: Scroll,
 ): void {
   const { mode, vga, height } = canvas;

@@ -7,7 +7,7 @@ import { BDA } from "../bda.ts";
 import type { FirmwareBoard } from "../board.ts";
 import type { LinearMemory } from "../linear_memory.ts";
 import { VgaPorts } from "../vga_ports.ts";
-import { drawGlyph, moveLines, readGlyph } from "./video_graphics.ts";
+import { drawGlyph, glyphHeight, moveLines, readGlyph } from "./video_graphics.ts";
 import { videoMode, type VideoModeInfo } from "./video_modes.ts";
 
 const BELL = 7, BACKSPACE = 8, LINE_FEED = 10, RETURN = 13;
@@ -19,6 +19,8 @@ const CURSOR_HIGH = 0x0e,
   CURSOR_END = 0x0b;
 const NO_CURSOR_EMULATION = 0x01;
 const PAGES = 8;
+/** The last byte of the memory for text. */
+const TEXT_WINDOW = 0x7fff;
 
 /** A place on the screen, from 0. */
 export interface Place {
@@ -192,9 +194,8 @@ export class Screen {
     if (height <= 0 || width <= 0) return;
     const lines = what.lines === 0 || what.lines > height ? height : what.lines;
     if (mode.kind !== "text") {
-      moveLines(this.#memory, { mode, vga: this.#vga, page, columns: this.columns, height: this.#height }, {
-        ...{ lines, fill, down, from, to },
-      });
+      const height = glyphHeight(this.#memory);
+      moveLines(this.#memory, { mode, vga: this.#vga, page, height }, { lines, fill, down, from, to });
       return;
     }
     const row = new Uint8Array(2 * width);
@@ -210,10 +211,6 @@ export class Screen {
     }
   }
 
-  get #height(): number {
-    return this.#memory.get16(BDA.CHARACTER_HEIGHT);
-  }
-
   #draw(page: number, { row, column }: Place, character: number, colour: number | undefined, count: number): void {
     const mode = this.mode;
     if (mode === undefined) return;
@@ -227,6 +224,7 @@ export class Screen {
       return;
     }
     const at = this.#cell(mode, page, { row, column });
+    count = Math.min(count, (mode.base + TEXT_WINDOW + 1 - at) / 2);
     if (count === 1 && colour !== undefined) {
       this.#memory.set16(at, colour << 8 | character);
     } else if (colour !== undefined) {
@@ -237,6 +235,7 @@ export class Screen {
   }
 
   #cell(mode: VideoModeInfo, page: number, { row, column }: Place): number {
-    return mode.base + page * this.#memory.get16(BDA.VIDEO_PAGE_SIZE) + 2 * (row * this.columns + column);
+    const offset = page * this.#memory.get16(BDA.VIDEO_PAGE_SIZE) + 2 * (row * this.columns + column);
+    return mode.base + (offset & TEXT_WINDOW);
   }
 }
