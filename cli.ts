@@ -7,6 +7,7 @@
  */
 
 import { main } from "./cli/main.ts";
+import { denoTerminal } from "./cli/terminal_mode.ts";
 
 if (import.meta.main) {
   Deno.exit(
@@ -16,6 +17,7 @@ if (import.meta.main) {
       get stdin(): ReadableStream<Uint8Array> {
         return Deno.stdin.readable;
       },
+      terminal: Deno.stdin.isTerminal() && Deno.stdout.isTerminal() ? denoTerminal : undefined,
     }),
   );
 }

@@ -5,6 +5,7 @@
 
 import type { SyncWriter } from "../devices/host_end.ts";
 import { CliError, EXIT, lineOf } from "./errors.ts";
+import type { TerminalHost } from "./terminal_mode.ts";
 
 /** The three standard streams, or what stands for them in a test. */
 export interface CliHost {
@@ -14,6 +15,8 @@ export interface CliHost {
   readonly stderr: SyncWriter;
   /** Standard input; asked for only when a guest reads. */
   readonly stdin: ReadableStream<Uint8Array>;
+  /** The terminal, where standard input and output are one. */
+  readonly terminal?: TerminalHost;
 }
 
 /**

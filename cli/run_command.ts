@@ -25,9 +25,13 @@ import { hex } from "./format.ts";
 import { type CliHost, needPermission, print } from "./host.ts";
 import { build, readMaterials } from "./machine.ts";
 import type { RunCommand, SerialOption } from "./options.ts";
+import { typedInput } from "./serial_terminal.ts";
 import { statsText } from "./stats.ts";
+import { RawTerminal } from "./terminal_mode.ts";
 import { EXIT_NAMES } from "./trace.ts";
 
+/** The signals that end the program, as `kill` numbers them: they make its exit code. */
+const SIGNAL_NUMBERS: Partial<Record<Deno.Signal, number>> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15, SIGBREAK: 21 };
 /** What the outputs of a guest are called in messages. */
 const SERIAL_OUTPUT = "the serial output", DEBUG_OUTPUT = "the debug console's output";
 
@@ -41,28 +45,45 @@ const SERIAL_OUTPUT = "the serial output", DEBUG_OUTPUT = "the debug console's o
 export async function runCommand(command: RunCommand, host: CliHost): Promise<number> {
   const note = (line: string): void => print(host.stderr, `kvm12: ${line}\n`);
   const materials = readMaterials(command);
-  using end = openEnd(command.serial, SERIAL_OUTPUT, host);
+  const quit = new AbortController();
+  let signal: Deno.Signal | undefined;
+  const terminal = command.serial.kind === "stdio" ? host.terminal : undefined;
+  const signalled = (name: Deno.Signal): void => {
+    signal = name;
+    quit.abort();
+  };
+  using _raw = terminal && new RawTerminal({ host: terminal, signalled });
+  const typed = terminal && typedInput(host.stdin, () => quit.abort());
+  using end = openEnd(command.serial, SERIAL_OUTPUT, host, typed);
   const serial = new CountingEnd(end, nameOf(command.serial, SERIAL_OUTPUT));
   using debugEnd = openEnd(command.debugConsole, DEBUG_OUTPUT, host);
   const debugConsole = new CountingEnd(debugEnd, nameOf(command.debugConsole, DEBUG_OUTPUT));
   using built = build(command, { materials, serial, debugConsole: (byte) => debugConsole.send(byte), note });
   const { machine } = built;
   materials.notes.forEach(note);
-  const record = await run(command, machine, [serial, debugConsole], host);
+  const record = await run(command, machine, { outputs: [serial, debugConsole], host, signal: quit.signal });
   if (command.stats) print(host.stderr, statsText(materials.regions, machine, record, serial.sent));
-  return conclude(record, machine, command, host);
+  return signal === undefined ? conclude(record, machine, command, host) : 128 + SIGNAL_NUMBERS[signal]!;
+}
+
+/** Who else takes part in a run. */
+interface RunPartners {
+  readonly outputs: readonly HostEnd[];
+  readonly host: CliHost;
+  /** Ends it. */
+  readonly signal: AbortSignal;
 }
 
 async function run(
   command: RunCommand,
   machine: Machine,
-  outputs: readonly HostEnd[],
-  host: CliHost,
+  { outputs, host, signal }: RunPartners,
 ): Promise<RunRecord> {
   using debug = startDebugging(command.debug, machine, host, () => outputs.forEach((each) => each.flush()));
   try {
     const record = await machine.run({
       outputs,
+      signal,
       reboot: command.reboot,
       // A firmware sees to a crashed system; for an image that is entered without one, a crash is the end.
       rebootOnCrash: command.reboot && command.bios !== undefined,
@@ -115,12 +136,12 @@ function nameOf(end: SerialOption, what: string): string {
   return end.kind === "file" ? `'${end.path}'` : what;
 }
 
-function openEnd(end: SerialOption, what: string, host: CliHost): HostEnd {
+function openEnd(end: SerialOption, what: string, host: CliHost, typed?: ReadableStream<Uint8Array>): HostEnd {
   switch (end.kind) {
     case "null":
       return new NullEnd();
     case "stdio":
-      return new StdioEnd({ output: host.stdout, input: () => host.stdin });
+      return new StdioEnd({ output: host.stdout, input: () => typed ?? host.stdin });
     case "file":
       needPermission(what, "write", end.path);
       try {
