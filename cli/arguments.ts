@@ -30,7 +30,7 @@ export interface Arguments {
 }
 
 /**
- * Takes a command line apart: `--name value`, `--name=value`, `-n value`, `-nvalue`; `--` ends the options.
+ * Takes a command line apart: `--name value`, `--name=value`, `-name value`, `-n value`, `-nvalue`; `--` ends the options.
  * @param args The command line.
  * @param rows The options there are.
  * @throws CliError An option is unknown, given twice, or without its value, or has one that it does not take.
@@ -78,6 +78,8 @@ interface Split {
 
 function split(arg: string, rows: readonly OptionRow[]): Split {
   if (!arg.startsWith("--")) {
+    const long = rows.find(({ name }) => `-${name}` === arg); // as QEMU writes them
+    if (long !== undefined) return { name: arg, row: long };
     const row = rows.find(({ short }) => short === arg[1]);
     const rest = arg.slice(2);
     return { name: arg.slice(0, 2), row, attached: rest === "" ? undefined : rest.replace(/^=/, "") };

@@ -5,15 +5,19 @@
 
 import { BusConflictError } from "../devices/bus.ts";
 import type { HostEnd } from "../devices/host_end.ts";
+import { setUpPci } from "../devices/firmware/services/pci_setup.ts";
 import type { Pc } from "../devices/pc.ts";
 import { enter } from "../guests/entry_state.ts";
 import type { BootPlan } from "../guests/image.ts";
 import { memorySizes } from "../machine/memory_layout.ts";
-import { kernelBoard, romBoard } from "../machine/pc_config.ts";
+import { startFirmware } from "../machine/firmware_start.ts";
+import { firmwareBoard, kernelBoard, romBoard } from "../machine/pc_config.ts";
 import { loadRom, ROM_MOST, ROM_UNIT, romRegion } from "../machine/rom.ts";
 import { buildMachine, type BuiltMachine, type MachineConfig, MemoryConfigError } from "../machine/build.ts";
 import { type Kvm, KvmError, openKvm, type Vcpu, type Vm } from "../mod.ts";
 import { readCpuidFile } from "./cpuid_file.ts";
+import type { DriveOptions } from "./drive_options.ts";
+import type { OpenDrives } from "./drives.ts";
 import { CliError, EXIT, usageError } from "./errors.ts";
 import { readFile } from "./host.ts";
 import { loadImage } from "./load_image.ts";
@@ -26,7 +30,7 @@ const TEXT_MODE = 3;
 
 /** All that comes from files, read and checked before there is a machine. */
 export interface Materials {
-  /** How the image is loaded and entered; none: {@linkcode bios} is given. */
+  /** How the image is loaded and entered; none: a firmware boots. */
   readonly plan?: BootPlan;
   /** The firmware. */
   readonly bios?: Uint8Array;
@@ -42,6 +46,11 @@ export interface Materials {
   readonly cpuid: readonly CpuidLeaf[];
   /** What the user should know, a line each. */
   readonly notes: readonly string[];
+}
+
+/** What boots without an image is the built-in firmware, unless another one is given. */
+function isBuiltIn({ plan, bios }: Materials): boolean {
+  return plan === undefined && bios === undefined;
 }
 
 /**
@@ -113,6 +122,8 @@ function readBios(path: string): Uint8Array {
 export interface BuildOptions {
   /** What came from files. */
   readonly materials: Materials;
+  /** The drives. */
+  readonly drives: OpenDrives;
   /** The host's end of COM1. */
   readonly serial: HostEnd;
   /** Takes what is written to the debug console. */
@@ -128,7 +139,7 @@ export interface BuildOptions {
  * @throws CliError The engine refuses something, or the board has no room for debug-exit.
  */
 export function build(command: RunCommand, options: BuildOptions): BuiltMachine {
-  const { materials, serial, debugConsole, note } = options;
+  const { materials, drives, serial, debugConsole, note } = options;
   const { backend, engine, clock, aliases, debugExit } = command;
   const { bios, regions } = materials;
   let first = true;
@@ -141,8 +152,12 @@ export function build(command: RunCommand, options: BuildOptions): BuiltMachine 
     }
     first = false;
     if (bios !== undefined) loadRom(vm, bios);
-    if (materials.plan !== undefined) pc.vga?.setMode(TEXT_MODE); // what a firmware leaves
-    if (materials.plan !== undefined) enterPlan(command, materials.plan, vm, vcpu);
+    if (isBuiltIn(materials)) startFirmware(vm, vcpu, pc);
+    if (materials.plan === undefined) return;
+    // What a firmware leaves.
+    pc.vga?.setMode(TEXT_MODE);
+    if (pc.pci !== undefined) setUpPci(pc.ports);
+    enterPlan(command, materials.plan, vm, vcpu);
   };
   return refusable(() =>
     buildMachine({
@@ -152,15 +167,21 @@ export function build(command: RunCommand, options: BuildOptions): BuiltMachine 
       regions: bios === undefined ? regions : [...regions, romRegion(bios)],
       aliases,
       cpuid: materials.cpuid.length === 0 ? undefined : materials.cpuid,
-      board: { ...boardOf(materials), serial, debugConsole, debugExit },
+      board: { ...boardOf(materials, drives, command.drives.boot), ...drives.board, serial, debugConsole, debugExit },
       onFallback: note,
       start,
     })
   );
 }
 
-function boardOf({ bios, videoRom, regions, pc }: Materials): Omit<MachineConfig["board"], "serial"> {
+function boardOf(
+  materials: Materials,
+  drives: OpenDrives,
+  boot: DriveOptions["boot"],
+): Omit<MachineConfig["board"], "serial"> {
+  const { bios, videoRom, regions, pc } = materials;
   if (bios !== undefined) return romBoard(regions, videoRom);
+  if (isBuiltIn(materials)) return firmwareBoard(regions, { drives: drives.firmware, boot });
   return pc ? kernelBoard(regions) : { cmos: memorySizes(regions) };
 }
 

@@ -12,7 +12,9 @@ import { boardCpuid } from "../machine/processor.ts";
 import type { ClockKind } from "../machine/time.ts";
 import { type Arguments, type OptionRow, parseArguments } from "./arguments.ts";
 import { DEBUG_OPTIONS, type DebugOptions, parseDebugOptions } from "./debug_options.ts";
+import { DRIVE_OPTIONS, type DriveOptions, parseDrives } from "./drive_options.ts";
 import { usageError } from "./errors.ts";
+import { parseScreen, SCREEN_OPTIONS, type ScreenOptions } from "./screen_options.ts";
 import { parseBigint, parseKeys, parseNumber, parseSeconds } from "./values.ts";
 
 /** The engines to choose from. */
@@ -51,6 +53,8 @@ export const RUN_OPTIONS: readonly OptionRow[] = [
   { name: "entry", value: "ADDRESS", help: "where a flat binary begins, if not at its first byte" },
   { name: "mode", value: "real|protected|long", help: "the mode in which a flat binary begins; real" },
   { name: "reg", value: "NAME=VALUE", repeat: true, help: "a register at the beginning, rax to r15 or rflags" },
+  ...DRIVE_OPTIONS,
+  ...SCREEN_OPTIONS,
   {
     name: "bios",
     value: "FILE",
@@ -175,7 +179,7 @@ export type SerialOption = { readonly kind: "stdio" | "null" } | { readonly kind
 
 /** `kvm12 run`, understood. */
 export interface RunCommand {
-  /** Path of the image; none: {@linkcode bios} is given. */
+  /** Path of the image; none: {@linkcode bios} or drives are given. */
   readonly image?: string;
   /** Path of the firmware; none: the image is loaded and entered without one. */
   readonly bios?: string;
@@ -203,6 +207,10 @@ export interface RunCommand {
   readonly aliases: readonly AliasOption[];
   /** CPUID leaves and files of them, in the order of the command line. */
   readonly cpuid: readonly (CpuidLeaf | string)[];
+  /** Drives, and what to boot from; without image and firmware, the built-in firmware does. */
+  readonly drives: DriveOptions;
+  /** What is to be done with the screen. */
+  readonly screen: ScreenOptions;
   /** Where COM1 leads. */
   readonly serial: SerialOption;
   /** Where the debug console leads. */
@@ -270,7 +278,10 @@ export function parseRun(args: readonly string[]): RunCommand | "help" {
   if (bios !== undefined && pcRegions === undefined) {
     throw usageError("Cannot use --bios with these --region: they leave no place for the memory of a PC");
   }
+  const drives = parseDrives(parsed);
   const command: Omit<RunCommand, "image"> = {
+    drives,
+    screen: parseScreen(parsed),
     bios,
     videoBios: one("video-bios"),
     format,
@@ -298,10 +309,14 @@ export function parseRun(args: readonly string[]): RunCommand | "help" {
     stats: parsed.values.has("stats"),
   };
   if (bios !== undefined) return command;
+  if (drives.drives.length > 0 && !isGuestGiven(parsed)) {
+    if (pcRegions !== undefined) return command;
+    throw usageError("Cannot boot from drives with these --region: they leave no place for the memory of a PC");
+  }
   if (parsed.positional.length !== 1) {
     throw usageError(
       parsed.positional.length === 0
-        ? "Cannot run: no IMAGE is given, and no --bios; see --help"
+        ? "Cannot run: no IMAGE is given, no drive, and no --bios; see --help"
         : `Cannot run: one IMAGE is wanted, and these are ${parsed.positional.length}: ${parsed.positional.join(", ")}`,
     );
   }

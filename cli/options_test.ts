@@ -35,6 +35,8 @@ Deno.test("parseRun() has the documented defaults", () => {
     bios: undefined,
     videoBios: undefined,
     debugConsole: { kind: "null" },
+    drives: { drives: [], boot: undefined },
+    screen: { untilText: undefined, screenshot: undefined, screenText: undefined },
     serial: { kind: "stdio" },
     debugExit: undefined,
     timeout: undefined,

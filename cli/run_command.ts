@@ -21,10 +21,12 @@ import type { Vcpu, VcpuExit } from "../mod.ts";
 import { crashReport, modeName } from "./crash_report.ts";
 import { startDebugging } from "./debugging.ts";
 import { CliError, EXIT, lineOf } from "./errors.ts";
+import { OpenDrives } from "./drives.ts";
 import { hex } from "./format.ts";
 import { type CliHost, needPermission, print } from "./host.ts";
 import { build, readMaterials } from "./machine.ts";
 import type { RunCommand, SerialOption } from "./options.ts";
+import { ScreenWatch } from "./screen_watch.ts";
 import { typedInput } from "./serial_terminal.ts";
 import { statsText } from "./stats.ts";
 import { RawTerminal } from "./terminal_mode.ts";
@@ -55,13 +57,19 @@ export async function runCommand(command: RunCommand, host: CliHost): Promise<nu
   using _raw = terminal && new RawTerminal({ host: terminal, signalled });
   const typed = terminal && typedInput(host.stdin, () => quit.abort());
   using end = openEnd(command.serial, SERIAL_OUTPUT, host, typed);
-  const serial = new CountingEnd(end, nameOf(command.serial, SERIAL_OUTPUT));
+  let told = (_byte: number): void => {};
+  const serial = new CountingEnd(end, nameOf(command.serial, SERIAL_OUTPUT), (byte) => told(byte));
   using debugEnd = openEnd(command.debugConsole, DEBUG_OUTPUT, host);
   const debugConsole = new CountingEnd(debugEnd, nameOf(command.debugConsole, DEBUG_OUTPUT));
-  using built = build(command, { materials, serial, debugConsole: (byte) => debugConsole.send(byte), note });
+  using drives = new OpenDrives(command.drives.drives);
+  using built = build(command, { materials, drives, serial, debugConsole: (byte) => debugConsole.send(byte), note });
   const { machine } = built;
+  const watch = new ScreenWatch(command.screen, machine.pc.vga, () => quit.abort());
+  told = (byte) => watch.sent(byte);
   materials.notes.forEach(note);
-  const record = await run(command, machine, { outputs: [serial, debugConsole], host, signal: quit.signal });
+  const outputs = [serial, debugConsole];
+  const record = await run(command, machine, { outputs, host, signal: quit.signal, onTurn: () => watch.look() });
+  await watch.keep();
   if (command.stats) print(host.stderr, statsText(materials.regions, machine, record, serial.sent));
   return signal === undefined ? conclude(record, machine, command, host) : 128 + SIGNAL_NUMBERS[signal]!;
 }
@@ -72,21 +80,24 @@ interface RunPartners {
   readonly host: CliHost;
   /** Ends it. */
   readonly signal: AbortSignal;
+  /** Called now and then. */
+  readonly onTurn: () => void;
 }
 
 async function run(
   command: RunCommand,
   machine: Machine,
-  { outputs, host, signal }: RunPartners,
+  { outputs, host, signal, onTurn }: RunPartners,
 ): Promise<RunRecord> {
   using debug = startDebugging(command.debug, machine, host, () => outputs.forEach((each) => each.flush()));
   try {
     const record = await machine.run({
       outputs,
       signal,
+      onTurn,
       reboot: command.reboot,
       // A firmware sees to a crashed system; for an image that is entered without one, a crash is the end.
-      rebootOnCrash: command.reboot && command.bios !== undefined,
+      rebootOnCrash: command.reboot && command.image === undefined,
       control: debug.control,
       timeoutMs: command.timeout === undefined ? undefined : command.timeout * 1000,
       trace: debug.trace,
@@ -157,14 +168,17 @@ class CountingEnd implements HostEnd {
   sent = 0;
   readonly #end: HostEnd;
   readonly #name: string;
+  readonly #told: (byte: number) => void;
 
-  constructor(end: HostEnd, name: string) {
+  constructor(end: HostEnd, name: string, told: (byte: number) => void = () => {}) {
     this.#end = end;
     this.#name = name;
+    this.#told = told;
   }
 
   send(byte: number): void {
     this.sent++;
+    this.#told(byte);
     try {
       this.#end.send(byte);
     } catch (error) {

@@ -42,8 +42,8 @@ export class AtaDrive extends IdeDrive {
   /** The division that the guest has chosen. */
   #heads = HEADS;
   #perTrack = SECTORS;
-  /** Sectors a block of READ MULTIPLE, 0 for none. */
-  #multiple = 0;
+  /** Sectors of a block of READ MULTIPLE, 0 for none. Linux sets none, but uses what it finds. */
+  #multiple = ATA_MULTIPLE;
   #writeCache = true;
   #standby = false;
   #state: typeof IDLE | typeof REPLY | typeof READ | typeof WRITE = IDLE;
@@ -77,7 +77,7 @@ export class AtaDrive extends IdeDrive {
   protected override restoreDefaults(): void {
     this.#heads = this.#geometry.heads;
     this.#perTrack = this.#geometry.sectors;
-    this.#multiple = 0;
+    this.#multiple = ATA_MULTIPLE;
     this.#writeCache = true;
     this.#standby = false;
   }

@@ -44,6 +44,7 @@ Deno.test("AtaDrive WRITE SECTORS interrupts after each sector", () => {
 Deno.test("AtaDrive READ and WRITE MULTIPLE interrupt once a block", () => {
   const disk = numbered(100);
   const guest = new IdeGuest([new AtaDrive(disk)]);
+  assertEquals(guest.command(0xc6, { count: 0 }), READY);
   assertEquals([guest.command(0xc4, { count: 4 }), guest.in(1)], [FAILED, ABRT]);
   for (const count of [3, 32, 128]) assertEquals(guest.command(0xc6, { count }), FAILED);
   assertEquals(guest.command(0xc6, { count: 4 }), READY);
