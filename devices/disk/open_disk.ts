@@ -26,8 +26,10 @@ export interface OpenDiskOptions {
  * ```ts
  * import { openDisk } from "./open_disk.ts";
  *
- * using disk = openDisk({ file: "disk.img", snapshot: true });
- * disk.size;
+ * export function sizeOf(file: string): number {
+ *   using disk = openDisk({ file, snapshot: true });
+ *   return disk.size;
+ * }
  * ```
  *
  * @param options What is opened and how. Needs permission to read the file, and to write it unless `readonly` or `snapshot`.
