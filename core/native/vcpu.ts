@@ -11,6 +11,9 @@
  *
  * Today's KVM_INTERRUPT delivers at once, whatever IF says, and knows one vector. So interrupts wait here, and each is
  * handed over when the kernel says that the window is open.
+ *
+ * Registers that are set while an IN or a read awaits its answer are merged with what its completion changes: see
+ * `pending_access.ts`. Where they stand at another RIP, or CS is set to another place, the access is forgotten.
  * @module
  */
 
@@ -51,6 +54,7 @@ import { GuestDebug } from "./guest_debug.ts";
 import { InterruptQueue } from "./interrupt_queue.ts";
 import type { Libc, Mapping } from "./libc.ts";
 import { type ReadPhysical, translate } from "./page_walk.ts";
+import { answerOf, awaitsAnswer, mergeCompleted } from "./pending_access.ts";
 import {
   KVM_EXIT_SET_TPR,
   KVM_GET_VCPU_EVENTS,
@@ -77,11 +81,16 @@ const REASON = RUN.exit_reason.offset / 4;
 const RFLAGS = LAYOUTS.kvm_regs.fields.rflags.offset;
 const BITMAP = LAYOUTS.kvm_sregs.fields.interrupt_bitmap.offset;
 
+/** The bit of the first byte of RFLAGS that is always set. */
+const RFLAGS_FIXED = 2;
 const RFLAGS_IF = 1n << 9n;
 const EFER_LMA = 1n << 10n;
 
 /** `hardware_entry_failure_reason` of Intel processors: VM entry, invalid guest state. */
 const INVALID_GUEST_STATE = 0x80000021n;
+
+/** More exits than an instruction makes that is given up. */
+const GIVING_UP = 64;
 
 /** Refuses fewer bytes than the kernel would read or write. */
 function check(bytes: Uint8Array, size: number): void {
@@ -119,6 +128,10 @@ export class NativeVcpu implements BackendVcpu {
   #ready = 0;
   /** Whether the host has changed the registers since the last exit, so that its flags say nothing any more. */
   #changed = true;
+  /** The registers that were set while an access awaits its answer. */
+  #staged: Uint8Array | null = null;
+  /** Whether the access of the last exit was given up. */
+  #gaveUp = false;
   /** Whether KVM_RUN alone is not enough: something of the above, or of debugging, stands in the way. */
   #special = false;
 
@@ -153,7 +166,8 @@ export class NativeVcpu implements BackendVcpu {
 
   getRegs(regs: Uint8Array): void {
     check(regs, LAYOUTS.kvm_regs.size);
-    this.#libc.ioctlBytes(this.#fd, KVM_GET_REGS, regs, "get the registers");
+    if (this.#staged === null) this.#libc.ioctlBytes(this.#fd, KVM_GET_REGS, regs, "get the registers");
+    else regs.set(this.#staged);
     if (this.#debug.isStepping) {
       // TF and RF are the host's.
       regs[RFLAGS + 1] &= ~1;
@@ -165,7 +179,11 @@ export class NativeVcpu implements BackendVcpu {
     check(regs, LAYOUTS.kvm_regs.size);
     if (this.#halted && this.#regs().rip !== new KvmRegs(regs).rip) this.#setHalted(false);
     this.#changed = true;
-    this.#libc.ioctlBytes(this.#fd, KVM_SET_REGS, regs, "set the registers");
+    if (this.#awaits()) {
+      if (this.#regs().rip === new KvmRegs(regs).rip) return this.#stage(regs.slice(0, LAYOUTS.kvm_regs.size));
+      this.#giveUp();
+    }
+    this.#setKernelRegs(regs);
   }
 
   getSregs(sregs: Uint8Array): void {
@@ -182,6 +200,7 @@ export class NativeVcpu implements BackendVcpu {
     check(sregs, LAYOUTS.kvm_sregs.size);
     const wanted = sregs.slice(0, LAYOUTS.kvm_sregs.size);
     const codeChanged = this.#halted && this.#sregs().cs.bytes.some((byte, n) => byte !== wanted[n]);
+    if (this.#awaits() && this.#isElsewhere(new KvmSregs(wanted))) this.#giveUp();
     const queued = wanted.slice(BITMAP);
     wanted.fill(0, BITMAP);
     this.#changed = true;
@@ -268,30 +287,37 @@ export class NativeVcpu implements BackendVcpu {
   /** KVM_RUN, until an exit that version 12 knows or that has become KVM_EXIT_UNKNOWN. */
   #enter(): number {
     this.#changed = false;
+    this.#gaveUp = false;
     for (;;) {
       this.shared[IMMEDIATE_EXIT] = 0;
       if (this.#libc.symbols.ioctlNull(this.#fd, KVM_RUN, null) < 0) return this.#refusedToRun();
-      switch (this.#words[REASON]) {
-        case KVM_EXIT_IO:
-        case KVM_EXIT_MMIO:
-        case KVM_EXIT_UNKNOWN:
-        case KVM_EXIT_DEBUG:
-        case KVM_EXIT_IRQ_WINDOW_OPEN:
-        case KVM_EXIT_SHUTDOWN:
-        case KVM_EXIT_FAIL_ENTRY:
-          return 0;
-        case KVM_EXIT_HLT:
-          this.#setHalted(true);
-          return 0;
-        case KVM_EXIT_INTR:
-          return this.#interrupted();
-        case KVM_EXIT_SET_TPR:
-          // The new priority is in kvm_run.cr8; version 12 went on.
-          continue;
-        default:
-          makeUnknown(this.shared);
-          return 0;
-      }
+      const answer = this.#left();
+      if (answer !== null) return answer;
+    }
+  }
+
+  /** What the kernel's exit is for version 12; null for what it does not end KVM_RUN for. */
+  #left(): number | null {
+    switch (this.#words[REASON]) {
+      case KVM_EXIT_IO:
+      case KVM_EXIT_MMIO:
+      case KVM_EXIT_UNKNOWN:
+      case KVM_EXIT_DEBUG:
+      case KVM_EXIT_IRQ_WINDOW_OPEN:
+      case KVM_EXIT_SHUTDOWN:
+      case KVM_EXIT_FAIL_ENTRY:
+        return 0;
+      case KVM_EXIT_HLT:
+        this.#setHalted(true);
+        return 0;
+      case KVM_EXIT_INTR:
+        return this.#interrupted();
+      case KVM_EXIT_SET_TPR:
+        // The new priority is in kvm_run.cr8.
+        return null;
+      default:
+        makeUnknown(this.shared);
+        return 0;
     }
   }
 
@@ -306,8 +332,78 @@ export class NativeVcpu implements BackendVcpu {
     return -ERRNO.EINTR;
   }
 
-  /** KVM_RUN with interrupts to deliver, after HLT, with a refused state, or when stepping from a breakpoint. */
+  /** Whether the last exit still waits for an answer. */
+  #awaits(): boolean {
+    return this.#staged !== null || !this.#gaveUp && awaitsAnswer(this.shared);
+  }
+
+  /** Keeps registers until the access is complete. */
+  #stage(regs: Uint8Array): void {
+    regs[RFLAGS] |= RFLAGS_FIXED;
+    this.#staged = regs;
+    this.#special = true;
+  }
+
+  /** Whether `sregs` let the code be elsewhere. */
+  #isElsewhere({ cs }: KvmSregs): boolean {
+    const now = this.#sregs().cs;
+    return now.base !== cs.base || now.selector !== cs.selector;
+  }
+
+  /** Completes the instruction whose answer nobody waits for any more, in the kernel alone. */
+  #giveUp(): void {
+    const shared = this.shared.slice();
+    const regs = this.#kernelRegs();
+    const staged = this.#staged;
+    this.#staged = null;
+    // With other registers the kernel forgets where the answer goes; with RCX 1 a repeated instruction ends.
+    const one = new KvmRegs(regs.bytes.slice());
+    one.rcx = 1n;
+    this.#setKernelRegs(one.bytes);
+    for (let n = 0; n < GIVING_UP && this.#completes() === 0; n++);
+    this.shared.set(shared);
+    this.#setKernelRegs(staged ?? regs.bytes);
+    this.#gaveUp = true;
+    this.#updateSpecial();
+  }
+
+  /**
+   * Completes the access with the answer given and merges the registers that were set meanwhile.
+   * @returns The answer of KVM_RUN if the instruction makes another exit; null if not.
+   */
+  #completeAccess(): number | null {
+    const before = this.#kernelRegs().bytes;
+    const answer = answerOf(this.shared);
+    const result = this.#completes();
+    if (result < 0 && this.#libc.errno !== ERRNO.EINTR) this.#libc.fail("run the processor");
+    const ended = result < 0 ? null : this.#left();
+    const staged = this.#staged;
+    if (staged !== null) {
+      mergeCompleted(staged, before, this.#kernelRegs().bytes, answer);
+      if (ended === null || !awaitsAnswer(this.shared)) {
+        this.#staged = null;
+        this.#setKernelRegs(staged);
+      }
+    }
+    this.#gaveUp = ended === null;
+    this.#updateSpecial();
+    return ended;
+  }
+
+  /** KVM_RUN that completes what is pending and enters nothing. */
+  #completes(): number {
+    this.shared[IMMEDIATE_EXIT] = 1;
+    const answer = this.#libc.symbols.ioctlNull(this.#fd, KVM_RUN, null);
+    this.shared[IMMEDIATE_EXIT] = 0;
+    return answer;
+  }
+
+  /** KVM_RUN with registers to merge, interrupts to deliver, after HLT, with a refused state, or when stepping from a breakpoint. */
   #runSpecially(): number {
+    if (this.#staged !== null || this.#refused !== null && this.#awaits()) {
+      const answer = this.#completeAccess();
+      if (answer !== null) return answer;
+    }
     if (this.#refused !== null) return this.#failEntry(this.#refused);
     if (this.#debug.needsSkip) this.#debug.skip(this.#linearRip());
     const asked = this.shared[WINDOW];
@@ -403,7 +499,8 @@ export class NativeVcpu implements BackendVcpu {
   }
 
   #updateSpecial(): void {
-    this.#special = this.#halted || this.#refused !== null || this.#debug.needsSkip || !this.#queue.isEmpty;
+    this.#special = this.#halted || this.#staged !== null || this.#refused !== null || this.#debug.needsSkip ||
+      !this.#queue.isEmpty;
   }
 
   #applySignalMask(set: bigint | null): void {
@@ -421,6 +518,16 @@ export class NativeVcpu implements BackendVcpu {
     const regs = new KvmRegs();
     this.getRegs(regs.bytes);
     return regs;
+  }
+
+  #kernelRegs(): KvmRegs {
+    const regs = new KvmRegs();
+    this.#libc.ioctlBytes(this.#fd, KVM_GET_REGS, regs.bytes, "get the registers");
+    return regs;
+  }
+
+  #setKernelRegs(regs: Uint8Array): void {
+    this.#libc.ioctlBytes(this.#fd, KVM_SET_REGS, regs, "set the registers");
   }
 
   #sregs(): KvmSregs {

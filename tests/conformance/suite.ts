@@ -29,6 +29,7 @@ import { INTERRUPT_QUEUE_CASES } from "./interrupt_queue_cases.ts";
 import { IO_CASES } from "./io_cases.ts";
 import { MMIO_CASES } from "./mmio_cases.ts";
 import { MSR_CASES } from "./msr_cases.ts";
+import { PENDING_ACCESS_CASES } from "./pending_access_cases.ts";
 import { RAW_CALL_CASES } from "./raw_call_cases.ts";
 import { RAW_CASES } from "./raw_cases.ts";
 import { REGION_CASES } from "./region_cases.ts";
@@ -69,6 +70,7 @@ export const CHAPTERS: readonly Chapter[] = [
   { title: "CPUID", cases: CPUID_CASES },
   { title: "Port I/O", cases: about(KVM_EXIT_IO, [...IO_CASES, ...STRING_IO_CASES]) },
   { title: "Memory-mapped I/O", cases: about(KVM_EXIT_MMIO, MMIO_CASES) },
+  { title: "Between an access and its answer", cases: about(KVM_EXIT_IO, PENDING_ACCESS_CASES) },
   { title: "Running and halting", cases: RUN_CASES },
   { title: "Signals and budgets", cases: SIGNAL_CASES },
   { title: "Hypercalls", cases: HYPERCALL_CASES },
