@@ -33,7 +33,7 @@
 export * from "./core/abi/mod.ts";
 export { LockstepError, type LockstepFinding, type LockstepStep } from "./core/engine/lockstep_error.ts";
 export type { LockstepDifference } from "./core/engine/lockstep_state.ts";
-export type { BackendName, VcpuEventKind, VcpuObserver, Watchpoint } from "./core/kvm/backend.ts";
+export type { AccessServer, BackendName, VcpuEventKind, VcpuObserver, Watchpoint } from "./core/kvm/backend.ts";
 export type {
   DebugExit,
   ExceptionExit,

@@ -12,6 +12,11 @@ export interface BusDevice {
   /** The widest access that the device takes, in bytes. The bus splits wider ones, lowest address first. */
   readonly width: 1 | 2 | 4;
   /**
+   * Whether accesses touch neither memory nor what is mapped where nor the processor, but for its interrupt and the end of the
+   * machine: they may then be made in the middle of a run. No unless told.
+   */
+  readonly plain?: boolean;
+  /**
    * Reads a register.
    * @param offset Bytes from the device's first address.
    * @param size Bytes to read: 1, 2 or 4, never above {@linkcode width}.
@@ -76,6 +81,9 @@ export class Bus {
   /** For each address the device there, where there are few enough. */
   readonly #table: (Attached | undefined)[] | undefined;
   #last: Attached | undefined;
+  /** Where nobody is, as last found: from here to there. */
+  #gap = 0;
+  #gapEnd = 0;
 
   /**
    * Makes an empty bus.
@@ -112,6 +120,7 @@ export class Bus {
     const one: Attached = { name, base, length, end, device };
     attached.splice(place, 0, one);
     this.#table?.fill(one, base, end);
+    this.#gapEnd = 0;
     return () => this.#detach(one);
   }
 
@@ -166,6 +175,18 @@ export class Bus {
   }
 
   /**
+   * Whether an access may be made in the middle of a run: it reaches one device that is {@linkcode BusDevice.plain}, or none.
+   * @param address Its first address.
+   * @param size Bytes: 1, 2 or 4.
+   */
+  isPlain(address: number, size: number): boolean {
+    const at = this.#find(address);
+    if (at !== undefined) return at.device.plain === true && address + size <= at.end;
+    for (let n = 1; n < size; n++) if (this.#find(address + n) !== undefined) return false;
+    return true;
+  }
+
+  /**
    * One read access of any length.
    * @param address Its first address.
    * @param data Filled whole; its length is the size of the access.
@@ -198,6 +219,7 @@ export class Bus {
     if (place < 0) return;
     this.#attached.splice(place, 1);
     this.#table?.fill(undefined, one.base, one.end);
+    this.#gapEnd = 0;
     if (this.#last === one) this.#last = undefined;
   }
 
@@ -213,6 +235,7 @@ export class Bus {
     if (this.#table !== undefined) return this.#table[address];
     const last = this.#last;
     if (last !== undefined && address >= last.base && address < last.end) return last;
+    if (address >= this.#gap && address < this.#gapEnd) return undefined;
     const attached = this.#attached;
     let low = 0, high = attached.length;
     while (low < high) {
@@ -221,8 +244,10 @@ export class Bus {
       else high = middle;
     }
     const found = attached[low];
-    if (found === undefined || address < found.base) return undefined;
-    return this.#last = found;
+    if (found !== undefined && address >= found.base) return this.#last = found;
+    this.#gap = low === 0 ? 0 : attached[low - 1].end;
+    this.#gapEnd = found?.base ?? this.#size;
+    return undefined;
   }
 }
 

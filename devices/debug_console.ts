@@ -13,6 +13,8 @@ export const DEBUG_CONSOLE_PORT = 0xe9;
 export class DebugConsole implements BusDevice {
   /** An 8-bit port. */
   readonly width = 1;
+  /** It touches nothing but its own state and its interrupt. */
+  readonly plain = true;
   readonly #send: (byte: number) => void;
 
   /**

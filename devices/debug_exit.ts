@@ -16,6 +16,8 @@ export const DEBUG_EXIT_PORT = 0x501;
 export class DebugExit implements BusDevice {
   /** Bytes, words and double words are taken. */
   readonly width = 4;
+  /** It ends the machine, and does nothing else. */
+  readonly plain = true;
   readonly #exit: (code: number) => void;
 
   /**

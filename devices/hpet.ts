@@ -85,6 +85,8 @@ export class Hpet implements Device, BusDevice {
   readonly name = "hpet";
   /** The bus splits 64-bit accesses. */
   readonly width = 4;
+  /** It touches nothing but its own state and its interrupt. */
+  readonly plain = true;
   readonly #wires: HpetWires;
   readonly #timers: readonly Timer[] = Array.from({ length: TIMERS }, () => new Timer());
   #configuration = 0;

@@ -56,6 +56,8 @@ export class I8254 implements Device, BusDevice {
   readonly name = "i8254";
   /** An 8-bit chip. */
   readonly width = 1;
+  /** It touches nothing but its own state and its interrupt. */
+  readonly plain = true;
   readonly #wires: I8254Wires;
   #counters: I8254Counter[];
   /** CLK pulses that the counters have got since the machine was switched on. */

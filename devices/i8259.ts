@@ -65,6 +65,8 @@ export interface I8259Options {
 export class I8259 implements BusDevice {
   /** An 8-bit chip. */
   readonly width = 1;
+  /** It touches nothing but its own state and its interrupt. */
+  readonly plain = true;
   readonly #interrupt: (level: boolean) => void;
   readonly #cascaded: number;
   readonly #elcrBits: number | undefined;

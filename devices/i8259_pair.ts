@@ -100,6 +100,7 @@ export class I8259Pair implements Device, Interrupter {
     ports.attach({ name: "interrupt controller 2", base: PIC_SLAVE_PORT, length: I8259_LENGTH }, this.slave);
     const elcr: BusDevice = {
       width: 1,
+      plain: true,
       read: (offset) => offset === 0 ? this.master.elcr : this.slave.elcr,
       write: (offset, value) => {
         if (offset === 0) this.master.elcr = value;

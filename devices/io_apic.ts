@@ -58,6 +58,8 @@ export class IoApic implements Device, BusDevice {
   readonly name = "io_apic";
   /** 32-bit registers. */
   readonly width = 4;
+  /** It touches nothing but its own state and its interrupt. */
+  readonly plain = true;
   readonly #bus: ApicBus;
   readonly #firstId: number;
   readonly #low = new Uint32Array(IO_APIC_PINS);

@@ -105,6 +105,8 @@ export class Mc146818 implements Device, BusDevice {
   readonly name = "mc146818";
   /** An 8-bit chip. */
   readonly width = 1;
+  /** It touches nothing but its own state and its interrupt. */
+  readonly plain = true;
   readonly #interrupt: (level: boolean) => void;
   readonly #clock: Clock;
   readonly #bytes: Uint8Array = new Uint8Array(CMOS_SIZE);

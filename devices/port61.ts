@@ -34,6 +34,8 @@ export class Port61 implements Device, BusDevice {
   readonly name = "port61";
   /** An 8-bit port. */
   readonly width = 1;
+  /** It touches nothing but its own state and its interrupt. */
+  readonly plain = true;
   readonly #timer: I8254;
   #value = 0;
 

@@ -107,6 +107,8 @@ export class Uart16550 implements Device, BusDevice {
   readonly name: string;
   /** An 8-bit chip. */
   readonly width = 1;
+  /** It touches nothing but its own state and its interrupt. */
+  readonly plain = true;
   readonly #options: Uart16550Options;
   /** Received bytes; without FIFOs at most one. */
   #received: number[] = [];

@@ -26,6 +26,7 @@ import {
   type Vcpu,
   type VcpuExit,
 } from "../mod.ts";
+import { BoardServer } from "./access_server.ts";
 import type { RealTime, VirtualTime } from "./time.ts";
 
 /** What the kernel answers to a hypercall that it does not know: -KVM_ENOSYS. */
@@ -135,6 +136,8 @@ class RunLoop {
   readonly #limit: { maxInstructions: number } = { maxInstructions: LEAST_RUN };
   /** Whether instructions are counted. */
   readonly #counts: boolean;
+  /** Answers what needs no exit. */
+  readonly #server: BoardServer;
   readonly #alarm: ((milliseconds: number) => void) | undefined;
   #deadline: number;
   /** When the event loop is to get its turn. */
@@ -169,6 +172,7 @@ class RunLoop {
     this.#shared = vcpu.shared;
     this.#view = new DataView(this.#shared.buffer, this.#shared.byteOffset, this.#shared.byteLength);
     this.#counts = vcpu.instructions !== undefined;
+    this.#server = new BoardServer({ vcpu, pc, time, exits: this.#exits });
     this.#alarm = this.#counts ? undefined : vcpu.alarm;
     const now = performance.now();
     this.#deadline = now + timeoutMs;
@@ -178,8 +182,10 @@ class RunLoop {
   }
 
   async run(): Promise<RunRecord> {
-    const { signal } = this.#setup;
+    const { signal, control, trace } = this.#setup;
     const start = performance.now();
+    // Who watches exits wants to see them all.
+    if (control === undefined && trace === undefined) this.#vcpu.serve(this.#server);
     const wake = (): void => this.#wake();
     signal?.addEventListener("abort", wake);
     this.#pc.onInput(wake);
@@ -190,6 +196,7 @@ class RunLoop {
     } finally {
       signal?.removeEventListener("abort", wake);
       this.#pc.onInput(() => {});
+      this.#vcpu.serve(null);
       this.#alarm?.(0);
     }
   }
@@ -263,6 +270,7 @@ class RunLoop {
       window = interrupts.pending;
     }
     shared[REQUEST_INTERRUPT_WINDOW] = window ? 1 : 0;
+    this.#server.window = window;
     if (interrupts.taskPriority !== undefined) shared[CR8] = interrupts.taskPriority;
     this.#halted = false;
     const limit = this.#bound();
@@ -315,12 +323,13 @@ class RunLoop {
     let left = this.#sliceEnd - now;
     if (this.#time.kind === "real") {
       this.#time.sync();
-      const next = this.#plannedNext = this.#time.next ?? Infinity;
+      const next = this.#plannedNext = this.#server.plannedNext = this.#time.next ?? Infinity;
       if (next !== Infinity) {
         left = Math.min(left, Math.max((next - this.#time.clock.now()) / 1e6, SHORTEST_RUN_MS));
       }
     }
     left = Math.max(left, SHORTEST_RUN_MS);
+    this.#server.sliceEnd = this.#sliceEnd;
     if (this.#alarm !== undefined) this.#setAlarm(now, Math.min(left, Math.max(1, this.#deadline - now)));
     const run = Math.min(LONGEST_RUN, Math.max(LEAST_RUN, Math.round(this.#rate * left)));
     this.#lookAt = this.#instructions() + run;

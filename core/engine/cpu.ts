@@ -2,7 +2,7 @@
  * The software processor: the run loop around emitted code, and all that emitted code and system helpers call.
  * @module
  */
-import type { BackendVcpu, VcpuEventKind, VcpuObserver } from "../kvm/backend.ts";
+import type { AccessServer, BackendVcpu, VcpuEventKind, VcpuObserver } from "../kvm/backend.ts";
 import { IF, RF, TF } from "../x86/flags.ts";
 import { GuestFault, type Helper, type Machine } from "../x86/machine.ts";
 import { MODE_CODE, MODE_USER } from "../x86/mode.ts";
@@ -110,6 +110,8 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
   #retired = 0;
   #slice = 0;
   #left = 0;
+  /** Instructions that RUN may execute behind the slice. */
+  #beyond = 0;
   /** The part of the budget that emitted code is not given yet: when the rest is used up, the run loop takes a sample. */
   #held = 0;
   /** Which run, of those that host writes may have preceded. */
@@ -127,6 +129,8 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
   #stepping = false;
   /** The next instruction must be executed alone. */
   #alone = false;
+  /** When RUN is to end, in instructions: before what emitted code was given is used up. -1: not so. */
+  #endBy = -1;
   /** Instructions between two samples. */
   #sampling = SAMPLE;
   /** When the next sample is due, in instructions. */
@@ -579,7 +583,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
 
   run(maxInstructions: number): number {
     const v = this.sharedView;
-    this.#exit = -1;
+    this.#exit = this.#endBy = -1;
     this.#held = 0;
     if (this.watch !== null) this.watch.hit = this.watch.replay = false;
     const completed = this.#pio === 1 && maxInstructions > 0 && this.#completePort();
@@ -596,13 +600,18 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
       this.exit(EXIT_FAIL_ENTRY);
       v.setBigUint64(32, BigInt(bad), true);
     } else {
-      let left = completed ? maxInstructions - 1 : maxInstructions;
+      this.#beyond = completed ? maxInstructions - 1 : maxInstructions;
       while (this.#exit < 0) {
-        const slice = Math.min(left, SLICE);
+        const slice = Math.min(this.#beyond, SLICE);
+        this.#beyond -= slice;
         this.#leaveSlice(slice);
         this.#loop();
-        left -= slice - this.#left;
-        if (this.#exit < 0 && left <= 0) this.exit(EXIT_INTR);
+        this.#beyond += this.#left;
+        this.#leaveSlice(0);
+        if (this.#endBy >= 0) {
+          this.#beyond = Math.max(0, Math.min(this.#beyond, this.#endBy - this.instructions()));
+          this.#endBy = -1;
+        } else if (this.#exit < 0 && this.#beyond <= 0) this.exit(EXIT_INTR);
       }
     }
     this.#leaveSlice(0);
@@ -647,6 +656,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     const { i32 } = this;
     while (this.#exit < 0) {
       i32[S.ATTENTION >> 2] = 0;
+      if (this.#endBy >= 0) return;
       if (this.watch !== null && this.watch.hit) return this.exit(EXIT_DEBUG);
       if (this.#pending & ~(this.#blocked ?? 0n)) {
         if (!this.#completing || this.#left <= 0) return this.#signalled();
@@ -863,13 +873,15 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
       const v = this.sharedView;
       return size === 1 ? this.shared[4096] : size === 2 ? v.getUint16(4096, true) : v.getUint32(4096, true);
     }
+    const value = this.server?.in(port, size) ?? -1;
+    if (value >= 0) return value;
     this.#port(0, port, size, 1);
     this.#pioLength = this.length;
     return -1;
   }
 
   portOut(port: number, size: number, value: number): boolean {
-    if (this.#portDone(1)) return true;
+    if (this.#portDone(1) || this.server?.out(port, size, value >>> 0)) return true;
     this.sharedView.setUint32(4096, value, true);
     this.#port(1, port, size, 1);
     this.#pioLength = this.length;
@@ -1002,6 +1014,13 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     return this.vm.changesCode(place, length);
   }
 
+  protected override goesOn(): boolean {
+    if (this.#endBy < 0 || this.#stepping) return true;
+    this.#alone = true;
+    this.restartMmio();
+    return false;
+  }
+
   protected override alone(): void {
     this.#alone = true;
   }
@@ -1131,6 +1150,26 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
     const watch = new Watch(this.#breakpoints, this.#observer);
     this.watch = watch.isEmpty ? null : watch;
     this.flushTlb(true);
+  }
+
+  serve(server: AccessServer | null): void {
+    this.server = server;
+  }
+
+  endBy(instructions: number): void {
+    const now = this.instructions(), end = Math.max(instructions, now + 1), rest = end - now;
+    if (rest >= this.#left + this.#beyond) return;
+    const less = this.#left - rest;
+    if (!this.#stepping && less <= this.#held) {
+      this.#beyond = Math.max(0, -less);
+      if (less <= 0) return;
+      this.#held -= less;
+      this.#left -= less;
+      this.#slice -= less;
+      return;
+    }
+    this.#endBy = this.#endBy < 0 ? end : Math.min(this.#endBy, end);
+    this.i32[S.ATTENTION >> 2] = 1;
   }
 
   /** See Machine. */

@@ -3,9 +3,11 @@
  * I/O, physical accesses of the page walker.
  *
  * An instruction that meets memory-mapped I/O is given up, RUN ends, and the next RUN executes it again from its start
- * with what it had read before at hand: instructions commit nothing before their last memory access.
+ * with what it had read before at hand: instructions commit nothing before their last memory access. An access that the
+ * host program's server answers is at hand at once.
  * @module
  */
+import type { AccessServer } from "../kvm/backend.ts";
 import { GuestFault, WALK_EXECUTE, WALK_USER, WALK_WRITE } from "../x86/machine.ts";
 import { MODE_CODE, MODE_USER } from "../x86/mode.ts";
 import * as S from "../x86/state.ts";
@@ -48,6 +50,9 @@ export abstract class MemoryUnit {
   readonly i32: Int32Array;
   readonly u32: Uint32Array;
   readonly u64: BigUint64Array;
+
+  /** Who answers accesses inside RUN; null: each is an exit. */
+  protected server: AccessServer | null = null;
 
   /** What a debugger watches; null for nothing. */
   protected watch: Watch | null = null;
@@ -378,6 +383,12 @@ export abstract class MemoryUnit {
       return true;
     }
     this.#logPhysical[Math.min(i, LOG_MAX - 1)] = physical;
+    if (this.server !== null && this.#serve(this.server, physical, length, scratch, write)) {
+      const at = Math.min(i, LOG_MAX - 1) * 8;
+      for (let k = 0; k < length; k++) this.#log[at + k] = u8[scratch + k];
+      this.#logCount++;
+      return this.goesOn();
+    }
     const v = this.sharedView, { shared } = this;
     v.setUint32(32, physical % 0x1_0000_0000, true);
     v.setUint32(36, physical / 0x1_0000_0000, true);
@@ -388,6 +399,24 @@ export abstract class MemoryUnit {
     this.exit(6);
     return false;
   }
+
+  /** Has an access answered inside RUN; false: it is to be an exit. */
+  #serve(server: AccessServer, physical: number, length: number, scratch: number, write: boolean): boolean {
+    const { u8 } = this;
+    if (length !== 1 && length !== 2 && length !== 4) return false;
+    if (write) {
+      let value = u8[scratch];
+      for (let k = 1; k < length; k++) value |= u8[scratch + k] << k * 8;
+      return server.write(physical, length, value >>> 0);
+    }
+    const value = server.read(physical, length);
+    if (value < 0) return false;
+    for (let k = 0; k < length; k++) u8[scratch + k] = value >>> k * 8;
+    return true;
+  }
+
+  /** Whether the instruction whose access was answered goes on; if not, it runs again, alone, with the answer at hand. */
+  protected abstract goesOn(): boolean;
 
   /** Takes the host program's answer to the last MMIO exit, if there is one; called when RUN begins. */
   protected completeMmio(): boolean {

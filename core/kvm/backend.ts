@@ -98,6 +98,22 @@ export interface VcpuObserver {
   event?(kind: VcpuEventKind, vector: number, errorCode: number): void;
 }
 
+/**
+ * Who answers accesses of a guest inside RUN, without an exit. Each access is of one item of 1, 2 or 4 bytes, at its place in
+ * the guest's time: `Vcpu.instructions` says how many came before. The answers must not use the VM or its processors, but
+ * for {@linkcode BackendVcpu.endBy}, and must not throw.
+ */
+export interface AccessServer {
+  /** IN: the value, unsigned; -1 for KVM_EXIT_IO. */
+  in(port: number, size: number): number;
+  /** OUT: true if it is done; false for KVM_EXIT_IO. */
+  out(port: number, size: number, value: number): boolean;
+  /** A read of guest-physical memory that is not there: the value, unsigned; -1 for KVM_EXIT_MMIO. */
+  read(address: number, size: number): number;
+  /** A write there: true if it is done; false for KVM_EXIT_MMIO. */
+  write(address: number, size: number, value: number): boolean;
+}
+
 /** One processor. Every `Uint8Array` holds one structure of `kvm.h`. */
 export interface BackendVcpu extends Disposable {
   /** What `mmap` of a vCPU gives: `struct kvm_run` at 0, port-I/O data at 4096; 8192 bytes, the same object for life. */
@@ -147,6 +163,16 @@ export interface BackendVcpu extends Disposable {
   readonly rang?: boolean;
   /** Sets who watches this processor, or nobody; left out where the engine cannot (the real device). */
   observe?(observer: VcpuObserver | null): void;
+  /**
+   * Sets who answers port and memory-mapped accesses inside RUN, or nobody; left out where each is an exit (the real
+   * device).
+   */
+  serve?(server: AccessServer | null): void;
+  /**
+   * For an {@linkcode AccessServer}: the RUN under way ends with KVM_EXIT_INTR when so many instructions were executed in
+   * all, but not before the one that makes the access is complete.
+   */
+  endBy?(instructions: number): void;
   /** Makes signal `n` (1..64) pending for the thread that runs this processor. */
   signal(n: number): void;
 }

@@ -14,7 +14,7 @@ import { KvmRegs, KvmSregs } from "../abi/regs.ts";
 import { KvmRun } from "../abi/run.ts";
 import type { KvmSignalMask } from "../abi/signal_mask.ts";
 import { KvmTranslation } from "../abi/translation.ts";
-import type { BackendVcpu, VcpuObserver } from "./backend.ts";
+import type { AccessServer, BackendVcpu, VcpuObserver } from "./backend.ts";
 import { lastTurn, turn } from "./event_loop.ts";
 import { createExits, type VcpuExit } from "./exits.ts";
 import { KvmError } from "./kvm_error.ts";
@@ -649,6 +649,60 @@ export class Vcpu implements Disposable {
    */
   get instructions(): number | undefined {
     return this.#open("count instructions").instructions?.();
+  }
+
+  /**
+   * Sets who answers the guest's accesses to ports and to addresses without memory inside {@linkcode run}, at a fraction of
+   * what an exit takes; what it does not answer is an exit, as are INS and OUTS.
+   * @param server Who; null: nobody.
+   * @returns Whether that is done; not where each access is an exit: the real device, and two executors in lockstep.
+   * @throws KvmError EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { KVM_EXIT_HLT, openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0xffff0000, memory_size: 0x10000 });
+   * vm.write(0xfffffff0, Uint8Array.of(0xe4, 0x60, 0xe6, 0x80, 0xf4)); // in al, 0x60; out 0x80, al; hlt
+   * using vcpu = vm.createVcpu(0);
+   * let written = 0;
+   * vcpu.serve({ in: () => 42, out: (_port, _size, value) => (written = value) > 0, read: () => -1, write: () => false });
+   * assertEquals(vcpu.run().reason, KVM_EXIT_HLT);
+   * assertEquals(written, 42);
+   * ```
+   */
+  serve(server: AccessServer | null): boolean {
+    const backend = this.#open("serve accesses");
+    backend.serve?.(server);
+    return backend.serve !== undefined;
+  }
+
+  /**
+   * For an {@linkcode AccessServer}, within its answer: the {@linkcode run} under way ends with KVM_EXIT_INTR when so many
+   * instructions were executed, but not before the one that makes the access is complete.
+   * @param instructions In all, as {@linkcode instructions} counts them.
+   * @throws KvmError EBADF when closed.
+   *
+   * @example
+   * ```ts
+   * import { KVM_EXIT_INTR, openKvm } from "@kvm12/kvm12";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kvm = openKvm({ backend: "soft" });
+   * using vm = kvm.createVm();
+   * vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0xffff0000, memory_size: 0x10000 });
+   * vm.write(0xfffffff0, Uint8Array.of(0xe6, 0x80, 0xf4)); // out 0x80, al; hlt
+   * using vcpu = vm.createVcpu(0);
+   * vcpu.serve({ in: () => -1, out: () => (vcpu.endBy(0), true), read: () => -1, write: () => false });
+   * assertEquals(vcpu.run().reason, KVM_EXIT_INTR);
+   * assertEquals(vcpu.instructions, 1);
+   * ```
+   */
+  endBy(instructions: number): void {
+    this.#open("end the run").endBy?.(instructions);
   }
 
   /**

@@ -66,6 +66,8 @@ export class PowerManagement implements Device, BusDevice {
   readonly name = "power_management";
   /** Up to 32 bits: the timer. */
   readonly width = 4;
+  /** It touches nothing but its own state and its interrupt. */
+  readonly plain = true;
   readonly #wires: PowerManagementWires;
   #status = 0;
   #enable = 0;

@@ -14,6 +14,7 @@ export function byteMemory(bytes: Uint8Array, options: { readonly readonly?: boo
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return {
     width: 4,
+    plain: true,
     read(offset, size) {
       if (offset + size > view.byteLength) {
         let value = 0;

@@ -146,6 +146,7 @@ export class Vga implements Device {
     const { registers, dispi, memory } = this;
     ports.attach({ name: "VGA", base: VGA_PORT, length: VGA_PORTS }, {
       width: 1,
+      plain: true,
       read: (offset) => registers.read(offset),
       write: (offset, value) => registers.write(offset, value),
     });
@@ -308,6 +309,7 @@ export class Vga implements Device {
 /** The registers in memory, as QEMU's adapter has them. */
 class PciRegisters implements BusDevice {
   readonly width = 2;
+  readonly plain = true;
   readonly #registers: VgaRegisters;
   readonly #dispi: VgaDispi;
 

@@ -83,6 +83,8 @@ export interface DispiWires {
 export class VgaDispi implements BusDevice {
   /** Registers of 16 bits. */
   readonly width = 2;
+  /** It touches nothing but its own state and its interrupt. */
+  readonly plain = true;
   readonly #wires: DispiWires;
   readonly #registers: Uint16Array = new Uint16Array(MEMORY_64K);
   #index = 0;

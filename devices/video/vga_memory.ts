@@ -51,6 +51,8 @@ const ODD_PLANES = 0xa;
 export class VgaMemory implements BusDevice {
   /** The processor may write words. */
   readonly width = 4;
+  /** It touches nothing but its own state and its interrupt. */
+  readonly plain = true;
   /** Goes up with each write. */
   writes = 0;
   /** First byte of the memory that the window shows, for adapters with more than 256 KiB. */
