@@ -9,7 +9,7 @@ import { MODE_BITS, MODE_CODE, MODE_PROTECTED, MODE_USER } from "../x86/mode.ts"
 import * as S from "../x86/state.ts";
 import { FIRST_FREE, H_NEXT, H_RAISE, H_STALE, H_STRADDLE, type Handlers } from "./handlers.ts";
 import type { Ram } from "./ram.ts";
-import { type RecordInfo, regionGraph } from "./region_graph.ts";
+import { type Block, otherEntries, type RecordInfo, regionGraph } from "./region_graph.ts";
 import { type Shape, shapeOf, unpackShape } from "./shape.ts";
 import { ELSEWHERE } from "./branch_target.ts";
 
@@ -19,6 +19,8 @@ export const RUN_MAX = 48;
 const CHUNK = 4096;
 /** A record is hot that two samples have met, which stand for so many instructions together. */
 const HOT = 100_000;
+/** The same for a record that is in a region already, but not its first: another one would have the same code. */
+const HOT_AGAIN = 3_000_000;
 /** How often a region is made anew with code that was not known before. */
 const REMADE_MAX = 4;
 /** Most targets of an absolute jump. */
@@ -56,10 +58,14 @@ interface Straddling {
 interface TranslatedRegion {
   /** Table index. */
   readonly slot: number;
-  /** Table index of the interpreter's handler for its first record. */
-  readonly handler: number;
+  /** The records that it is entered at, with the table indices of their interpreter's handlers. */
+  readonly entries: ReadonlyMap<number, number>;
+  /** Linear address of the page that it begins in. */
+  readonly base: number;
   /** The pages whose code it holds. */
   readonly pages: ReadonlySet<CodePage>;
+  /** Its records. */
+  readonly records: readonly number[];
   /** Records that it is left for. */
   readonly exits: ReadonlySet<number>;
 }
@@ -419,9 +425,14 @@ export class CodeCache {
 
   /** How often a sample of the run loop has met a record. */
   readonly #heat: Map<number, number> = new Map();
+  /** By their first entry. */
   readonly #regions: Map<number, TranslatedRegion> = new Map();
+  /** The first entry of the region that a record enters. */
+  readonly #entered: Map<number, number> = new Map();
   /** Where absolute jumps have led: target records and linear addresses, by the jump's record. */
   readonly #targets: Map<number, Map<number, number>> = new Map();
+  /** In how many regions a record is. */
+  readonly #held: Map<number, number> = new Map();
   /** Entries of the regions that are left for a record. */
   readonly #leftFor: Map<number, Set<number>> = new Map();
   /** How often the region of an entry has been made anew. */
@@ -434,19 +445,56 @@ export class CodeCache {
    * @returns whether there is a new region.
    */
   sample(record: number, base: number, weight: number): boolean {
-    if (this.#regions.has(record)) return false;
+    if (this.#entered.has(record)) return false;
+    const remade = (entry: number): number => this.#remade.get(entry) ?? 0;
+    const growing = [...this.#leftFor.get(record) ?? []].filter((entry) => remade(entry) < REMADE_MAX);
+    // The more often a region was made anew already, the more its next part must be worth.
+    const hot = this.#held.has(record)
+      ? HOT_AGAIN
+      : growing.length
+      ? HOT * 2 ** Math.min(...growing.map(remade))
+      : HOT;
     const old = this.#heat.get(record) ?? 0, heat = old === 0 ? Math.min(weight, HOT - 1) : old + weight;
     this.#heat.set(record, heat);
-    if (heat < HOT || old >= HOT || !this.translate(record, base)) return false;
-    // A region that has been left for this one is to have its code as well.
-    for (const entry of this.#leftFor.get(record) ?? []) {
-      const remade = (this.#remade.get(entry) ?? 0) + 1;
-      if (remade > REMADE_MAX) continue;
-      this.#remade.set(entry, remade);
+    if (heat < hot || old >= hot) return false;
+    // A region that has been left for this record is to have its code.
+    let held = false;
+    for (const entry of this.#held.has(record) ? [] : growing) {
+      const { base } = this.#regions.get(entry)!;
+      this.#remade.set(entry, remade(entry) + 1);
       this.#dropRegion(entry);
-      this.#heat.set(entry, HOT - 1);
+      held = (this.#translate(entry, base)?.some((b) => b.records.includes(record)) ?? false) || held;
     }
-    return true;
+    return held || this.#translateLoop(record, base) || this.translate(record, base);
+  }
+
+  /** Makes a region that has `record` and is entered where its loop begins, which each round comes past; false: there is none. */
+  #translateLoop(record: number, base: number): boolean {
+    if (!this.#owner[(record - S.RECORDS) >> 12]) return false;
+    const { distances, blocks } = this.#graph(record, base);
+    const address = (r: number): number =>
+      distances.get(this.#owner[(r - S.RECORDS) >> 12]!)! + this.memory.u16[(r + S.R_OFFSET) >> 1];
+    const here = address(record);
+    let head = 0, at = -Infinity;
+    for (const b of blocks) {
+      if (b.last !== "branch" && b.last !== "jump" && b.last !== "end") continue;
+      if (address(b.records[b.records.length - 1]) < here) continue;
+      for (const { start } of b.taken ? [b.taken, ...b.targets] : b.targets) {
+        const there = address(start);
+        if (there <= here && there > at) [head, at] = [start, there];
+      }
+    }
+    if (head === 0 || head === record || this.#entered.has(head)) return false;
+    if (this.#owner[(head - S.RECORDS) >> 12] !== this.#owner[(record - S.RECORDS) >> 12]) return false;
+    return this.#translate(head, base)?.some((b) => b.records.includes(record)) ?? false;
+  }
+
+  /** The code that can be reached from a record, and how far its pages are from the record's at `base`. */
+  #graph(record: number, base: number): { readonly distances: Map<CodePage, number>; readonly blocks: readonly Block[] } {
+    const page = this.#owner[(record - S.RECORDS) >> 12]!;
+    const distances = new Map<CodePage, number>([[page, 0]]);
+    const near = (r: number) => this.#owner[(r - S.RECORDS) >> 12] === page;
+    return { distances, blocks: regionGraph(record, S.RECORD_SIZE, (r) => this.#info(r, base, distances), near) };
   }
 
   /**
@@ -454,14 +502,16 @@ export class CodeCache {
    * @param base Linear address of the record's page.
    */
   translate(record: number, base: number): boolean {
-    if (this.#regions.has(record)) return true;
-    const page = this.#owner[(record - S.RECORDS) >> 12];
-    if (!page) return false;
-    const distances = new Map<CodePage, number>([[page, 0]]);
-    const near = (r: number) => this.#owner[(r - S.RECORDS) >> 12] === page;
-    const blocks = regionGraph(record, S.RECORD_SIZE, (r) => this.#info(r, base, distances), near);
-    if (!blocks.length || !blocks.some((b) => b.start === record && b.records.length > 0)) return false;
-    const handler = this.memory.i32[record >> 2];
+    return this.#entered.has(record) || this.#translate(record, base) !== null;
+  }
+
+  /** The blocks of the region that is made; null if nothing can be translated. */
+  #translate(record: number, base: number): readonly Block[] | null {
+    if (!this.#owner[(record - S.RECORDS) >> 12]) return null;
+    const { distances, blocks } = this.#graph(record, base);
+    if (!blocks.length || !blocks.some((b) => b.start === record && b.records.length > 0)) return null;
+    const starts = [record, ...otherEntries(blocks).map((b) => b.start)].filter((r) => !this.#entered.has(r));
+    const entries = new Map(starts.map((r) => [r, this.memory.i32[r >> 2]]));
     const slot = this.handlers.addRegion({
       blocks,
       memory: this.memory,
@@ -480,20 +530,26 @@ export class CodeCache {
         : this.memory.i32[(b.records[b.records.length - 1] + S.R_IMM) >> 2];
       if ((b.last === "branch" || b.last === "jump") && target > ELSEWHERE) exits.add(target);
     }
-    this.#regions.set(record, { slot, handler, pages, exits });
+    const records = blocks.flatMap((b) => b.records);
+    for (const r of records) this.#held.set(r, (this.#held.get(r) ?? 0) + 1);
+    this.#regions.set(record, { slot, entries, base, pages, exits, records });
     for (const p of pages) p.regions.add(record);
     for (const r of exits) {
       const entries = this.#leftFor.get(r);
       if (entries) entries.add(record);
       else this.#leftFor.set(r, new Set([record]));
     }
-    this.memory.i32[record >> 2] = slot;
-    return true;
+    for (const r of entries.keys()) {
+      this.#entered.set(r, record);
+      this.memory.i32[r >> 2] = slot;
+    }
+    return blocks;
   }
 
   /** The interpreter's handler of a record. */
   #handler(record: number): number {
-    return this.#regions.get(record)?.handler ?? this.memory.i32[record >> 2];
+    const entry = this.#entered.get(record);
+    return entry === undefined ? this.memory.i32[record >> 2] : this.#regions.get(entry)!.entries.get(record)!;
   }
 
   #info(record: number, base: number, distances: Map<CodePage, number>): RecordInfo {
@@ -565,9 +621,17 @@ export class CodeCache {
     const region = this.#regions.get(entry);
     if (!region) return;
     this.#regions.delete(entry);
-    this.memory.i32[entry >> 2] = region.handler;
+    for (const [record, handler] of region.entries) {
+      this.#entered.delete(record);
+      this.memory.i32[record >> 2] = handler;
+    }
     this.handlers.removeRegion(region.slot);
     for (const page of region.pages) page.regions.delete(entry);
+    for (const r of region.records) {
+      const count = this.#held.get(r)! - 1;
+      if (count > 0) this.#held.set(r, count);
+      else this.#held.delete(r);
+    }
     for (const r of region.exits) {
       const entries = this.#leftFor.get(r)!;
       entries.delete(entry);

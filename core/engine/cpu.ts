@@ -133,6 +133,8 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
   #endBy = -1;
   /** Instructions between two samples. */
   #sampling = SAMPLE;
+  /** Whether a region's budget was used up: the code at hand is in it, and may come back to its start soon. */
+  #leftRegion = false;
   /** When the next sample is due, in instructions. */
   #sampleAt = SAMPLE;
   /** The instruction at RIP has been answered by the host program and is to be executed once more. */
@@ -349,6 +351,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
 
   leave(record: number): number {
     this.#sync(record);
+    this.#leftRegion = true;
     return 0;
   }
 
@@ -703,7 +706,8 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
       const record = this.#waiting() || this.#alone ? 0 : this.#resolve();
       this.#alone = false;
       if (record !== 0) {
-        if (due && this.vm.engine === "auto") this.#sample(record);
+        if (due && !this.#leftRegion && this.vm.engine === "auto") this.#sample(record);
+        this.#leftRegion = false;
         this.#handlers.enter(record);
       } else if (this.#exit < 0 && this.#faultVector < 0) this.#step();
     }

@@ -15,7 +15,7 @@ import { codeLimit, ELSEWHERE } from "./branch_target.ts";
 import { type How, InstructionContext, NeedsInterpreter, type Support } from "./instruction_context.ts";
 import { NO_PAGE, RegionAccess, type RememberedPage } from "./region_access.ts";
 import { RegionFlags } from "./region_flags.ts";
-import { type Block, isBack, successors } from "./region_graph.ts";
+import { type Block, isBack, otherEntries, successors } from "./region_graph.ts";
 import { RegionHome } from "./region_home.ts";
 import { RegionVectors } from "./region_vectors.ts";
 import type { Shape } from "./shape.ts";
@@ -98,6 +98,8 @@ export class Region {
   readonly #others: number[];
   /** Number of the target that the dispatch goes to. */
   readonly #selected: Local<"i32">;
+  /** Number of the loop that the region is entered at, until it is there; then 0. */
+  #resumed: Local<"i32"> | null = null;
   readonly #loops: Map<Block, Label> = new Map();
   readonly #joins: Map<Block, Label> = new Map();
   /** What is known on the only path to a block that stands behind a loop. */
@@ -128,11 +130,16 @@ export class Region {
   /** Emits everything. */
   build(): void {
     const { f } = this, entry = this.#entry, { u8 } = this.code.memory;
-    const budget = i32.sub(i32.load(K(0), { offset: S.BUDGET }), K(u8[entry.start + S.R_SEQ]));
-    f.set(this.#left, budget);
-    const here = K(entry.start);
-    const interpret = () =>
-      f.returnCallIndirect(this.calls.handlerType, 0, K(this.code.describe(entry.start).handler), here);
+    const record = f.get(f.param(0, "i32"));
+    const others = otherEntries(this.code.blocks);
+    const place = others.length ? i32.load8_u(record, { offset: S.R_SEQ }) : K(u8[entry.start + S.R_SEQ]);
+    f.set(this.#left, i32.sub(i32.load(K(0), { offset: S.BUDGET }), place));
+    const interpret = () => {
+      const go = (at: number) =>
+        f.returnCallIndirect(this.calls.handlerType, 0, K(this.code.describe(at).handler), K(at));
+      for (const { start } of others) f.if(i32.eq(record, K(start)), () => go(start));
+      go(entry.start);
+    };
     f.if(i32.lt_s(f.get(this.#left), K(this.#longestPath(entry))), interpret, null, "unlikely");
     const loading = f.hole();
     const nest = (i: number): void => {
@@ -165,6 +172,13 @@ export class Region {
       f.set(this.flags.aux, i64.load(K(0), { offset: S.FAUX }));
       for (const { page } of this.#pages.values()) f.set(page, i64.const(NO_PAGE));
       if (this.#baseUsed) f.set(this.#base, i64.load(K(0), { offset: S.CODE_BASE }));
+      if (others.length === 0) return;
+      f.if(i32.ne(record, K(entry.start)), () => {
+        for (const b of others) {
+          const [local, number] = b.number ? [this.#resumed!, b.number] : [this.#selected, entry.targets.indexOf(b)];
+          f.if(i32.eq(record, K(b.start)), () => f.set(local, K(number)));
+        }
+      });
     });
   }
 
@@ -232,6 +246,7 @@ export class Region {
 
   #block(b: Block): void {
     const { f } = this;
+    if (b.resumes.length) this.#resume(b);
     if (b.selects) f.set(this.#selected, K(this.#entry.targets.indexOf(b.selects)));
     if (b.last === "dispatch") return this.#dispatch(b);
     let ended = false;
@@ -248,6 +263,23 @@ export class Region {
     if (b.following) return this.#edge(b, b.following, n);
     this.#index = n;
     this.#run(b.exit);
+  }
+
+  /** Goes to the loop that the region was entered at, if that is within a block's. */
+  #resume(b: Block): void {
+    const { f } = this, local = this.#resumed ??= f.local("i32");
+    const resumed = f.get(local), arrived = () => f.set(local, K(0));
+    const lead = () => {
+      if (b.number) f.if(i32.eq(resumed, K(b.number)), arrived);
+      for (const inner of b.resumes) {
+        const { firstNumber, lastNumber } = inner;
+        f.if(i32.lt_u(i32.sub(resumed, K(firstNumber)), K(lastNumber - firstNumber + 1)), () => {
+          if (inner.resumes.length === 0) arrived();
+          this.#edge(b, inner, 0);
+        });
+      }
+    };
+    f.if(resumed, lead, null, "unlikely");
   }
 
   /** Goes on in the interpreter, or another region, at `record`. */

@@ -37,6 +37,13 @@ export interface Block {
   following: Block | null;
   /** Blocks that an absolute jump at its end may lead to; of a return, those behind calls. */
   readonly targets: Block[];
+  /** First blocks of the loops within that it goes on to first, where the region is entered there or further inside. */
+  readonly resumes: Block[];
+  /** If the region can be entered here, at a loop, that loop's number, from 1 on; else 0. */
+  number: number;
+  /** The numbers of the loops at which it can be entered, from this one on inwards. */
+  firstNumber: number;
+  lastNumber: number;
   /** Record where the path goes on when `following` is null and the block does not end in a jump; 0 for none. */
   exit: number;
   /** Place in reverse postorder. */
@@ -61,6 +68,10 @@ function newBlock(start: number, records: number[], last: Block["last"], exit: n
     last,
     ...links,
     targets: [],
+    resumes: [],
+    number: 0,
+    firstNumber: 0,
+    lastNumber: 0,
     exit,
     order: 0,
     children: [],
@@ -218,8 +229,9 @@ function structure(entry: Block, near: (record: number) => boolean): Block[] {
     }
     ({ order, cuts } = arrange(root));
   }
-  const first = splitLoops(order);
-  if (first) ({ order } = arrange(first));
+  const first = splitLoops(order) ?? order[0];
+  ({ order } = arrange(first));
+  if (addResumes(order, near)) ({ order } = arrange(first));
   for (const b of order) {
     for (const s of successors(b)) {
       if (isBack(b, s)) s.loop = naturalLoop(s, [b], order, s.loop ?? undefined);
@@ -336,9 +348,46 @@ function splitLoops(order: readonly Block[]): Block | null {
   return nested.length ? root : null;
 }
 
+/** Lets each loop lead to those within it first, so that the region can be entered where any of them begins; false: there are none. */
+function addResumes(order: readonly Block[], near: (record: number) => boolean): boolean {
+  const loops = new Map<Block, Set<Block>>();
+  for (const b of order) {
+    for (const s of successors(b)) if (isBack(b, s)) loops.set(s, naturalLoop(s, [b], order, loops.get(s)));
+  }
+  const root = order[0], inside = new Map<Block, Block[]>([[root, []]]);
+  for (const header of loops.keys()) inside.set(header, []);
+  for (const header of loops.keys()) {
+    if (header === root) continue;
+    let parent = root, size = Infinity;
+    for (const [other, blocks] of loops) {
+      if (other !== header && blocks.has(header) && blocks.size < size) [parent, size] = [other, blocks.size];
+    }
+    inside.get(parent)!.push(header);
+  }
+  let number = 0;
+  const visit = (header: Block): boolean => {
+    if (!near(header.start)) return false;
+    const before = number;
+    // What only begins a loop that was split off has the same first record as the loop within.
+    if (header !== root && header.records.length && !root.targets.includes(header)) number++;
+    header.number = number > before ? number : 0;
+    header.firstNumber = before + 1;
+    for (const inner of inside.get(header)!) if (visit(inner)) header.resumes.push(inner);
+    header.lastNumber = number;
+    return number > before;
+  };
+  return visit(root);
+}
+
+/** The blocks, other than the first, with which a region can begin as well. */
+export function otherEntries(blocks: readonly Block[]): Block[] {
+  const targets = blocks[0].last === "dispatch" ? blocks[0].targets.slice(1) : [];
+  return [...targets.filter((b) => b.records[0] === b.start), ...blocks.filter((b) => b.number > 0)];
+}
+
 /** Where a block may lead within the region. */
 export function successors(b: Block): Block[] {
-  return [b.taken, b.following, ...b.targets].filter((s): s is Block => s !== null);
+  return [b.taken, b.following, ...b.targets, ...b.resumes].filter((s): s is Block => s !== null);
 }
 
 /** Whether the edge goes back, to a block at or before its source. */

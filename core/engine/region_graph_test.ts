@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { type Block, isBack, type RecordInfo, regionGraph, singleBlock } from "./region_graph.ts";
+import { type Block, isBack, otherEntries, type RecordInfo, regionGraph, singleBlock } from "./region_graph.ts";
 
 /** The step between records. */
 const SIZE = 10;
@@ -22,7 +22,8 @@ function show(blocks: readonly Block[]): string[] {
     if (b.taken) parts.push(`taken ${b.taken.start}`);
     if (b.following) parts.push(`following ${b.following.start}`);
     else if (b.exit) parts.push(`exit ${b.exit}`);
-    if (b.loop) parts.push("loop");
+    if (b.loop) parts.push(b.number ? `loop ${b.number}` : "loop");
+    if (b.resumes.length) parts.push(`first ${b.resumes.map((c) => `${c.firstNumber}-${c.lastNumber}`).join(" ")}`);
     if (b.forward > 1) parts.push(`merge of ${b.forward}`);
     if (b.children.length) parts.push(`dominates ${b.children.map((c) => c.start).join(" ")}`);
     return parts.join(", ");
@@ -59,8 +60,8 @@ Deno.test("regionGraph() what cannot be translated at the entry gives no region"
 Deno.test("regionGraph() a loop of one block", () => {
   const blocks = graph(10, { 30: ["branch", 20] }, 30);
   assertEquals(show(blocks), [
-    "10: 10 plain, following 20, dominates 20",
-    "20: 20 30 branch, taken 20, exit 40, loop",
+    "10: 10 plain, following 20, first 1-1, dominates 20",
+    "20: 20 30 branch, taken 20, exit 40, loop 1, merge of 2",
   ]);
   assertStructured(blocks);
 });
@@ -86,9 +87,9 @@ Deno.test("regionGraph() the two sides of an if merge", () => {
 Deno.test("regionGraph() nested loops", () => {
   const blocks = graph(10, { 40: ["branch", 30], 60: ["branch", 20], 70: ["end"] }, 90);
   assertEquals(show(blocks), [
-    "10: 10 plain, following 20, dominates 20",
-    "20: 20 plain, following 30, loop, dominates 30",
-    "30: 30 40 branch, taken 30, following 50, loop, dominates 50",
+    "10: 10 plain, following 20, first 1-2, dominates 20",
+    "20: 20 plain, following 30, loop 1, first 2-2, merge of 2, dominates 30",
+    "30: 30 40 branch, taken 30, following 50, loop 2, merge of 2, dominates 50",
     "50: 50 60 branch, taken 20, following 70, dominates 70",
     "70: 70 end",
   ]);
@@ -162,8 +163,8 @@ Deno.test("regionGraph() loops that begin together are split, and what comes beh
 Deno.test("regionGraph() a branch into the middle of a block splits it", () => {
   const blocks = graph(10, { 50: ["branch", 30] }, 50);
   assertEquals(show(blocks), [
-    "10: 10 20 plain, following 30, dominates 30",
-    "30: 30 40 50 branch, taken 30, exit 60, loop",
+    "10: 10 20 plain, following 30, first 1-1, dominates 30",
+    "30: 30 40 50 branch, taken 30, exit 60, loop 1, merge of 2",
   ]);
 });
 
@@ -195,4 +196,21 @@ Deno.test("regionGraph() any program becomes structured", () => {
 
 Deno.test("singleBlock() is a block of one record that goes on at it", () => {
   assertEquals(show([singleBlock(40)]), ["40: 40 plain, exit 40"]);
+});
+
+Deno.test("otherEntries() are the loops, but for what is on other pages and what only begins an outer loop", () => {
+  // 20 begins two loops; 40 one within the larger.
+  const program: Program = { 30: ["branch", 20], 50: ["branch", 40], 60: ["branch", 20] };
+  const info = (record: number): RecordInfo => {
+    const [kind, target] = program[record] ?? ["plain"];
+    return record > 70 ? { kind: "leave", target: 0 } : { kind, target: target ?? 0 };
+  };
+  const entries = (near: (record: number) => boolean) => {
+    const blocks = regionGraph(10, SIZE, info, near);
+    assertStructured(blocks);
+    return otherEntries(blocks).map((b) => [b.start, b.number]);
+  };
+  assertEquals(entries(() => true), [[20, 1], [40, 2]]);
+  assertEquals(entries((record) => record !== 40), [[20, 1]]);
+  assertEquals(entries((record) => record !== 20), []);
 });
