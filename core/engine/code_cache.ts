@@ -449,11 +449,7 @@ export class CodeCache {
     const remade = (entry: number): number => this.#remade.get(entry) ?? 0;
     const growing = [...this.#leftFor.get(record) ?? []].filter((entry) => remade(entry) < REMADE_MAX);
     // The more often a region was made anew already, the more its next part must be worth.
-    const hot = this.#held.has(record)
-      ? HOT_AGAIN
-      : growing.length
-      ? HOT * 2 ** Math.min(...growing.map(remade))
-      : HOT;
+    const hot = this.#held.has(record) ? HOT_AGAIN : growing.length ? HOT * 2 ** Math.min(...growing.map(remade)) : HOT;
     const old = this.#heat.get(record) ?? 0, heat = old === 0 ? Math.min(weight, HOT - 1) : old + weight;
     this.#heat.set(record, heat);
     if (heat < hot || old >= hot) return false;
@@ -490,7 +486,10 @@ export class CodeCache {
   }
 
   /** The code that can be reached from a record, and how far its pages are from the record's at `base`. */
-  #graph(record: number, base: number): { readonly distances: Map<CodePage, number>; readonly blocks: readonly Block[] } {
+  #graph(
+    record: number,
+    base: number,
+  ): { readonly distances: Map<CodePage, number>; readonly blocks: readonly Block[] } {
     const page = this.#owner[(record - S.RECORDS) >> 12]!;
     const distances = new Map<CodePage, number>([[page, 0]]);
     const near = (r: number) => this.#owner[(r - S.RECORDS) >> 12] === page;

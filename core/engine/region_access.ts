@@ -94,7 +94,7 @@ export class RegionAccess implements Access {
   #steps(): I32 {
     const { f } = this.region;
     if (this.#ok) return f.get(this.#ok);
-    const ok = this.#ok = f.local("i32"), place = f.local("i32");
+    const ok = this.#ok = f.temporary("i32"), place = f.temporary("i32");
     f.block((done) => {
       f.block((hit) => {
         this.#find(hit);
@@ -123,7 +123,7 @@ export class RegionAccess implements Access {
       }, "likely");
       return v as Expr as T;
     }
-    const v = f.local(direct().type);
+    const v = f.temporary(direct().type);
     f.block((done) => {
       f.block((hit) => {
         this.#find(hit);

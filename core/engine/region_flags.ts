@@ -136,6 +136,8 @@ export class RegionFlags {
       f.fill(hole, () => {
         for (const s of m.sites) {
           chosen.add(s);
+          f.keep(s.words.res);
+          f.keep(s.words.aux);
           f.if(i32.eq(f.get(this.#number), i32.const(s.number)), () => this.#evaluate(s.words));
         }
       });

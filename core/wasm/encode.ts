@@ -2,6 +2,7 @@
 import type { Expr } from "./expr.ts";
 import type { FunctionBuilder, Hint, Label, Limits, ModuleBuilder, Stmt } from "./module.ts";
 import { LANES, LOADS, STORES, type ValType } from "./ops.ts";
+import { shareLocals } from "./share_locals.ts";
 
 const VALTYPE: Readonly<Record<ValType, number>> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
 
@@ -11,6 +12,8 @@ class Writer {
   imported = 0;
   /** The memories that loads and stores name. */
   memories: ModuleBuilder["memories"] = [];
+  /** The numbers of the function's locals. */
+  locals: ArrayLike<number> = [];
   /** Branch hints of the function that is written: where, and whether the branch is taken. */
   readonly hints: [number, Hint][] = [];
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(1024);
@@ -135,7 +138,7 @@ function expression(w: Writer, e: Expr): void {
       break;
     case "local":
       w.u8(0x20);
-      w.u32(e.imm as number);
+      w.u32(w.locals[e.imm as number]);
       break;
     case "global":
       w.u8(0x23);
@@ -187,7 +190,7 @@ function statements(w: Writer, body: readonly Stmt[], labels: (Label | null)[]):
       case "set":
         expression(w, s.value);
         w.u8(0x21);
-        w.u32(s.index);
+        w.u32(w.locals[s.index]);
         break;
       case "global.set":
         expression(w, s.value);
@@ -286,7 +289,9 @@ function functionBody(f: FunctionBuilder, m: ModuleBuilder): Writer {
   w.imported = m.importedFunctions.length;
   w.memories = m.memories;
   const runs: [number, ValType][] = [];
-  for (const t of f.locals) {
+  const { types, index } = shareLocals(f);
+  w.locals = index;
+  for (const t of types) {
     const last = runs[runs.length - 1];
     if (last && last[1] === t) last[0]++;
     else runs.push([1, t]);

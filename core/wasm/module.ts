@@ -83,6 +83,8 @@ const BOUND = 1;
 export class FunctionBuilder {
   /** Local types beyond the parameters. */
   readonly locals: ValType[] = [];
+  /** Locals that may share one with others when the function is written out. */
+  readonly temporaries: Set<number> = new Set();
   /** The statements. */
   readonly body: Stmt[] = [];
   #current: Stmt[] = this.body;
@@ -116,6 +118,22 @@ export class FunctionBuilder {
     return { type, index: this.type.params.length + this.locals.length - 1 };
   }
 
+  /**
+   * A new local that is set before it is read: on every way there, and again in each iteration of a loop that holds all its
+   * uses. It may then share its place with others.
+   */
+  temporary<T extends ValType>(type: T): Local<T> {
+    const local = this.local(type);
+    this.temporaries.add(local.index);
+    return local;
+  }
+
+  /** Keeps the locals of an expression as they are, for it is used where they may have been set long before. */
+  keep(e: Expr): void {
+    if (e.kind === "local") this.temporaries.delete(e.imm as number);
+    for (const a of e.args) this.keep(a);
+  }
+
   /** Reads a local. */
   get<T extends ValType>(local: Local<T>): Expr<T> {
     return node(local.type, "local", "local.get", [], local.index);
@@ -124,7 +142,7 @@ export class FunctionBuilder {
   /** Evaluates now, into a fresh local that nothing else sets; constants and such locals pass through. */
   let<T extends ValType>(value: Expr<T>): Expr<T> {
     if (value.kind === "const" || value.kind === "local" && value.index === BOUND) return value;
-    const l = this.local(value.type);
+    const l = this.temporary(value.type);
     this.set(l, value);
     return node(value.type, "local", "local.get", [], l.index, BOUND);
   }
@@ -180,7 +198,7 @@ export class FunctionBuilder {
     let result: Local<T> | undefined;
     this.#nested(s.then, () => {
       const e = then();
-      result = this.local(e.type);
+      result = this.temporary(e.type);
       this.set(result, e);
     });
     this.#nested(s.else, () => this.set(result!, otherwise()));
