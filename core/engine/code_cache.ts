@@ -19,6 +19,8 @@ export const RUN_MAX = 48;
 const CHUNK = 4096;
 /** A record is hot that two samples have met, which stand for so many instructions together. */
 const HOT = 100_000;
+/** The same for a page's records together that are in no region. */
+const HOT_PAGE = 500_000;
 /** The same for a record that is in a region already, but not its first: another one would have the same code. */
 const HOT_AGAIN = 3_000_000;
 /** How often a region is made anew with code that was not known before. */
@@ -83,6 +85,8 @@ class CodePage {
   readonly spans: { start: number; bytes: Uint8Array }[] = [];
   /** Entries of the regions that hold code of it. */
   readonly regions: Set<number> = new Set();
+  /** For how many instructions samples of records in no region stand, since the last region was made. */
+  heat = 0;
   /** Epoch in which it was last verified. */
   epoch: number;
 
@@ -442,7 +446,7 @@ export class CodeCache {
    * Notes that the run loop has met `record`, and translates what begins there once that happens often.
    * @param base Linear address of the record's page.
    * @param weight For how many instructions the sample stands.
-   * @returns whether there is a new region.
+   * @returns whether to look again soon: there is a new region, or may be one.
    */
   sample(record: number, base: number, weight: number): boolean {
     if (this.#entered.has(record)) return false;
@@ -450,9 +454,12 @@ export class CodeCache {
     const growing = [...this.#leftFor.get(record) ?? []].filter((entry) => remade(entry) < REMADE_MAX);
     // The more often a region was made anew already, the more its next part must be worth.
     const hot = this.#held.has(record) ? HOT_AGAIN : growing.length ? HOT * 2 ** Math.min(...growing.map(remade)) : HOT;
+    const page = this.#owner[(record - S.RECORDS) >> 12];
+    const warm = page && !this.#held.has(record) && growing.length === 0 && (page.heat += weight) >= HOT_PAGE;
     const old = this.#heat.get(record) ?? 0, heat = old === 0 ? Math.min(weight, HOT - 1) : old + weight;
     this.#heat.set(record, heat);
-    if (heat < hot || old >= hot) return false;
+    if (!warm && (heat < hot || old >= hot)) return !this.#held.has(record);
+    if (page) page.heat = 0;
     // A region that has been left for this record is to have its code.
     let held = false;
     for (const entry of this.#held.has(record) ? [] : growing) {

@@ -706,7 +706,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
       const record = this.#waiting() || this.#alone ? 0 : this.#resolve();
       this.#alone = false;
       if (record !== 0) {
-        if (due && !this.#leftRegion && this.vm.engine === "auto") this.#sample(record);
+        if (due && this.vm.engine === "auto") this.#sample(record);
         this.#leftRegion = false;
         this.#handlers.enter(record);
       } else if (this.#exit < 0 && this.#faultVector < 0) this.#step();
@@ -715,7 +715,7 @@ export class SoftVcpu extends MemoryUnit implements BackendVcpu, Machine, Engine
 
   #sample(record: number): void {
     const linear = this.#linearRip();
-    const fresh = this.#code.sample(record, linear - offsetOf(linear), this.#sampling);
+    const fresh = !this.#leftRegion && this.#code.sample(record, linear - offsetOf(linear), this.#sampling);
     this.#sampling = fresh ? SAMPLE : Math.min(this.#sampling * 2, SAMPLE_MAX);
   }
 
