@@ -274,21 +274,36 @@ export abstract class MemoryUnit {
 
   // Accesses that miss the TLB.
 
-  /** The TLB view for an access by a helper, which is implicit if the program is the user's but the access is not. */
+  /** The TLB view for an access by a helper. */
   #viewFor(user: boolean): number {
+    const { i32 } = this;
+    return ((i32[S.KEY >> 2] & MODE_USER) !== 0) === user ? i32[S.TLB_VIEW >> 2] : this.#otherView(user);
+  }
+
+  /** The TLB view for an access with other rights than the program's; it is implicit if the program is the user's. */
+  #otherView(user: boolean): number {
     if (user) return this.u32[S.TLB_VIEW >> 2] === ALIGNED_VIEW ? ALIGNED_VIEW : S.TLB + 2 * S.TLB_SIZE;
-    if (!this.#user) return this.u32[S.TLB_VIEW >> 2];
     return this.i32[S.CR4 >> 2] & CR4_SMAP && this.u32[S.CR0 >> 2] & CR0_PG ? S.TLB + S.TLB_SIZE : S.TLB;
   }
 
   /** Place of `size` bytes that the TLB lets a helper read or write (`at` is TLB_READ or TLB_WRITE) directly, or −1. */
   #direct(linear: number, size: number, user: boolean, at: number): number {
-    if (this.watch !== null || offsetOf(linear) + size > 4096) return -1;
-    const { i32 } = this;
+    const { i32 } = this, low = linear | 0;
+    if (this.watch !== null || (low & 4095) + size > 4096) return -1;
     const e = this.#viewFor(user) + entryOf(linear);
-    if (i32[(e + at) >> 2] !== (linear & ~4095)) return -1;
+    if (i32[(e + at) >> 2] !== (low & ~4095)) return -1;
     if (i32[(e + at + 4) >> 2] !== Math.floor(linear / 0x1_0000_0000)) return -1;
-    return ((linear | 0) + i32[(e + S.TLB_ADDEND) >> 2]) >>> 0;
+    return (low + i32[(e + S.TLB_ADDEND) >> 2]) >>> 0;
+  }
+
+  get words(): Uint32Array {
+    return this.ram.u32;
+  }
+
+  place(linear: number, size: number, user: boolean, write: boolean): number {
+    if (linear & 3) return -1;
+    const place = this.#direct(linear, size, user, write ? S.TLB_WRITE : S.TLB_READ);
+    return place < 0 ? -1 : place >>> 2;
   }
 
   /** Whether the access at hand is made by a region. */

@@ -46,6 +46,13 @@ export interface Machine {
   write(linear: number, size: number, value: number, user: boolean): void;
   /** Faults as {@linkcode write} would on `size` bytes (1 … 4096), but writes nothing. */
   probeWrite(linear: number, size: number, user: boolean): void;
+  /**
+   * Where in {@linkcode words} the memory at a linear address is, if all of it can be read or written at once: without a
+   * fault, and with nobody to be told. −1 if not, or if the address is no multiple of 4.
+   */
+  place(linear: number, size: number, user: boolean, write: boolean): number;
+  /** Guest memory. */
+  readonly words: Uint32Array;
   /** Reads an aligned 32-bit word of physical memory, for page tables; all ones where there is no memory. */
   readPhysical(address: number): number;
   /** Writes an aligned 32-bit word of physical memory, for accessed and dirty bits; marks it dirty in the log. */

@@ -49,7 +49,9 @@ export const systemType = (attr: number): number => attr & CODE_DATA ? -1 : attr
 
 /** The descriptor of eight bytes at a linear address. */
 export function readDescriptorAt(m: Machine, address: number, selector: number): Descriptor {
-  const low = m.read(address, 4, false), high = m.read(address + 4, 4, false);
+  const place = m.place(address, 8, false, false), { words } = m;
+  const low = place < 0 ? m.read(address, 4, false) : words[place];
+  const high = place < 0 ? m.read(address + 4, 4, false) : words[place + 1];
   const raw = (low & 0xffff) | (high & 0xf_0000);
   return {
     selector,

@@ -114,6 +114,11 @@ export class FakeMachine implements Machine {
     this.flushes++;
   }
 
+  readonly words: Uint32Array = new Uint32Array(0);
+  place(): number {
+    return -1;
+  }
+
   portIn(port: number, size: number): number {
     return (port * 0x0101_0101 & (size === 4 ? -1 : (1 << size * 8) - 1)) >>> 0;
   }

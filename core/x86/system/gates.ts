@@ -23,8 +23,8 @@ import * as D from "./descriptors.ts";
 import { innerStack, loadInnerStack, stackFromTss64 } from "./inner_stack.ts";
 import { cpl, isLong } from "./mode.ts";
 import { getFlags, setFlags } from "./rflags.ts";
-import { putNull, putSegment } from "./segments.ts";
-import { push, pushNumber, reserve, type StackSize } from "./stack.ts";
+import { putNull, putQuietly } from "./segments.ts";
+import { FRAME, pushFrame, reserve, type StackSize } from "./stack.ts";
 import { availableTss, switchTask } from "./tasks.ts";
 
 /** What is delivered. */
@@ -72,8 +72,9 @@ function readGate(m: Machine, d: Delivery): Gate {
   const long = isLong(m), size = long ? 16 : 8, ext = d.software ? 0 : 1;
   const error = d.vector << 3 | 2 | ext, at = d.vector * size;
   if (at + size - 1 > m.u32[(IDTR + 8) >> 2]) m.fault(GP, error);
-  const linear = linearAt(m, get64(m, IDTR), at);
-  const low = m.read(linear, 4, false), high = m.read(linear + 4, 4, false), type = high >>> 8 & 0x1f;
+  const linear = linearAt(m, get64(m, IDTR), at), place = m.place(linear, size, false, false), { words } = m;
+  const low = place < 0 ? m.read(linear, 4, false) : words[place];
+  const high = place < 0 ? m.read(linear + 4, 4, false) : words[place + 1], type = high >>> 8 & 0x1f;
   const known = type === D.INT32 || type === D.TRAP32 ||
     (!long && (type === D.TASK_GATE || type === D.INT16 || type === D.TRAP16));
   if (!known) m.fault(GP, error);
@@ -81,7 +82,7 @@ function readGate(m: Machine, d: Delivery): Gate {
   if (!(high & 0x8000)) m.fault(NP, error);
   let offset = low & 0xffff;
   if (type & 8) offset = (offset | high & 0xffff_0000) >>> 0;
-  if (long) offset += (m.read(linear + 8, 4, false) | 0) * 0x1_0000_0000;
+  if (long) offset += ((place < 0 ? m.read(linear + 8, 4, false) : words[place + 2]) | 0) * 0x1_0000_0000;
   return { type, selector: low >>> 16, offset, ist: high & 7 };
 }
 
@@ -113,16 +114,16 @@ function interrupted(m: Machine, extraFlags: number): Interrupted {
 
 function enterCode(m: Machine, gate: Gate, code: D.Descriptor, level: number, flags: number): void {
   D.markAccessed(m, code);
-  putSegment(m, CS, gate.selector & 0xfffc | level, code.base, code.limit, code.attr);
+  putQuietly(m, CS, gate.selector & 0xfffc | level, code);
   setRip(m, gate.offset);
   // Interrupt gates, of even type, clear IF.
   setFlags(m, flags & ~(TF | NT | RF | VM | (gate.type & 1 ? 0 : IF)));
+  m.modeChanged();
 }
 
 function deliver32(m: Machine, d: Delivery, gate: Gate, code: D.Descriptor, level: number, ext: number): void {
   const size: StackSize = gate.type & 8 ? 4 : 2;
   const was = interrupted(m, d.extraFlags), v86 = (was.flags & VM) !== 0, change = level !== cpl(m);
-  const data = [GS, FS, DS, ES].map((n) => selectorOf(m, n));
   let error = ext;
   if (change) {
     const stack = innerStack(m, level, ext);
@@ -135,15 +136,21 @@ function deliver32(m: Machine, d: Delivery, gate: Gate, code: D.Descriptor, leve
   const items = 3 + (change ? 2 : 0) + (v86 ? 4 : 0) + (d.errorCode >= 0 ? 1 : 0);
   reserve(m, items * size, error);
   if (gate.offset > code.limit) m.fault(GP, ext);
-  if (v86) { for (const selector of data) push(m, size, selector, 0, error); }
+  let n = 0;
+  const item = (value: number): void => {
+    FRAME[n++] = value;
+    FRAME[n++] = 0;
+  };
+  if (v86) { for (const data of [GS, FS, DS, ES]) item(selectorOf(m, data)); }
   if (change) {
-    push(m, size, was.ss, 0, error);
-    push(m, size, was.espLow, 0, error);
+    item(was.ss);
+    item(was.espLow);
   }
-  push(m, size, was.flags, 0, error);
-  push(m, size, was.cs, 0, error);
-  push(m, size, d.rip, 0, error);
-  if (d.errorCode >= 0) push(m, size, d.errorCode, 0, error);
+  item(was.flags);
+  item(was.cs);
+  item(d.rip);
+  if (d.errorCode >= 0) item(d.errorCode);
+  pushFrame(m, size, items, error);
   if (v86) { for (const n of [GS, FS, DS, ES]) putNull(m, n, 0); }
   enterCode(m, gate, code, level, was.flags);
 }
@@ -158,10 +165,14 @@ function deliver64(m: Machine, d: Delivery, gate: Gate, code: D.Descriptor, leve
   if (change) putNull(m, SS, level);
   enterCode(m, gate, code, level, was.flags);
   put64(m, gpr(4), sp - (sp % 16 + 16) % 16);
-  push(m, 8, was.ss, 0, ext);
-  push(m, 8, was.espLow, was.espHigh, ext);
-  push(m, 8, was.flags, 0, ext);
-  push(m, 8, was.cs, 0, ext);
-  pushNumber(m, 8, d.rip, ext);
-  if (d.errorCode >= 0) push(m, 8, d.errorCode, 0, ext);
+  FRAME[0] = was.ss;
+  FRAME[2] = was.espLow;
+  FRAME[3] = was.espHigh;
+  FRAME[4] = was.flags;
+  FRAME[6] = was.cs;
+  FRAME[8] = d.rip;
+  FRAME[9] = Math.floor(d.rip / 0x1_0000_0000);
+  FRAME[10] = d.errorCode;
+  FRAME[1] = FRAME[5] = FRAME[7] = FRAME[11] = 0;
+  pushFrame(m, 8, d.errorCode >= 0 ? 6 : 5, ext);
 }

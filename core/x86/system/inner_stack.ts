@@ -22,7 +22,8 @@ export function innerStack(m: Machine, level: number, ext: number): { selector: 
 /** A stack pointer from the 64-bit TSS, at byte `at`. Faults with #TS(TSS selector). */
 export function stackFromTss64(m: Machine, at: number, ext: number): number {
   if (at + 7 > limitOf(m, TR)) m.fault(TS, selectorOf(m, TR) & 0xfffc | ext);
-  const linear = get64(m, segment(TR)) + at;
+  const linear = get64(m, segment(TR)) + at, place = m.place(linear, 8, false, false);
+  if (place >= 0) return (m.words[place + 1] | 0) * 0x1_0000_0000 + m.words[place];
   return (m.read(linear + 4, 4, false) | 0) * 0x1_0000_0000 + m.read(linear, 4, false);
 }
 

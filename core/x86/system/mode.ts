@@ -56,9 +56,12 @@ function isFlat(m: Machine, n: number): boolean {
 /** The key bits of ../mode.ts for the state as it is. */
 export function modeOf(m: Machine): number {
   const { i32 } = m;
+  if (i32[EFER >> 2] & EFER_LMA && i32[(SEG + CS * SEG_SIZE + SEG_ATTR) >> 2] & ATTR_L) {
+    const outer = (i32[(SEG + SS * SEG_SIZE + SEG_ATTR) >> 2] & 0x60) === 0x60;
+    return 2 | MODE_FLAT | MODE_PROTECTED | (outer ? MODE_USER : 0);
+  }
   const protectedBit = isProtected(m) ? MODE_PROTECTED : 0;
   const user = cpl(m) === 3 ? MODE_USER : 0;
-  if (is64(m)) return 2 | MODE_FLAT | MODE_PROTECTED | user;
   const code = i32[(SEG + CS * SEG_SIZE + SEG_ATTR) >> 2] & ATTR_DB ? 1 : 0;
   const stack = i32[(SEG + SS * SEG_SIZE + SEG_ATTR) >> 2] & ATTR_DB ? MODE_STACK32 : 0;
   const flat = isFlat(m, DS) && isFlat(m, ES) && isFlat(m, SS) ? MODE_FLAT : 0;

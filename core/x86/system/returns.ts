@@ -10,8 +10,8 @@ import { CR0_PE, CR4_VME } from "./control.ts";
 import * as D from "./descriptors.ts";
 import { cpl, is64, isLong, isV86 } from "./mode.ts";
 import { getFlags, setFlags } from "./rflags.ts";
-import { dropInnerSegments, putDescriptor, putNull, putReal, putSegment, putV86 } from "./segments.ts";
-import { peek, peekNumber, release, setStackPointer, type StackSize } from "./stack.ts";
+import { dropInnerSegments, putNull, putQuietly, putReal, putV86 } from "./segments.ts";
+import { framePlace, peek, peekNumber, release, setStackPointer, stackPointer, type StackSize } from "./stack.ts";
 import { returnFromTask } from "./tasks.ts";
 
 /** Flags that IRET and POPF load from 16 bits, whatever the privilege. */
@@ -29,7 +29,8 @@ export function returnFar(m: Machine, size: StackSize, extra: number): void {
   if (level === cpl(m)) {
     checkRip(m, code, rip);
     release(m, size * 2 + extra);
-    return enterReturn(m, selector, code, rip);
+    enterReturn(m, selector, code, rip);
+    return m.modeChanged();
   }
   const at = size * 2 + extra;
   const low = peek(m, at, size), high = size === 8 ? peek(m, at + 4, 4) : 0;
@@ -63,9 +64,10 @@ function checkRip(m: Machine, code: D.Descriptor, rip: number): void {
   if (goes64(m, code) ? !isCanonical(rip) : (isLong(m) ? rip % 0x1_0000_0000 >>> 0 : rip) > code.limit) m.fault(GP, 0);
 }
 
+/** Enters the code; the caller tells the engine that the mode has changed. */
 function enterReturn(m: Machine, selector: number, code: D.Descriptor, rip: number): void {
   D.markAccessed(m, code);
-  putSegment(m, CS, selector, code.base, code.limit, code.attr);
+  putQuietly(m, CS, selector, code);
   if (is64(m)) setRip(m, rip);
   else setRip(m, rip % 0x1_0000_0000 >>> 0);
 }
@@ -93,12 +95,13 @@ function returnOuter(
   enterReturn(m, selector, code, rip);
   if (d) {
     D.markAccessed(m, d);
-    putDescriptor(m, SS, stack, d);
+    putQuietly(m, SS, stack, d);
   } else putNull(m, SS, stack);
   if (is64(m)) {
     m.i32[gpr(4) >> 2] = low;
     m.i32[(gpr(4) >> 2) + 1] = high;
   } else setStackPointer(m, low);
+  m.modeChanged();
   dropInnerSegments(m);
 }
 
@@ -110,17 +113,21 @@ export function interruptReturn(m: Machine, size: StackSize): void {
     if (isLong(m)) m.fault(GP, 0);
     return returnFromTask(m, nextRip(m));
   }
-  const rip = peekNumber(m, 0, size), selector = peek(m, size, size) & 0xffff, image = peek(m, size * 2, size);
-  const level = cpl(m);
+  const at = size === 2 ? -1 : framePlace(m, stackPointer(m), size * 5, false), step = size >> 2, { words } = m;
+  const rip = at < 0 ? peekNumber(m, 0, size) : size === 4 ? words[at] : (words[at + 1] | 0) * 0x1_0000_0000 + words[at];
+  const selector = (at < 0 ? peek(m, size, size) : words[at + step]) & 0xffff;
+  const image = at < 0 ? peek(m, size * 2, size) : words[at + 2 * step], level = cpl(m);
   if (size === 4 && image & VM && level === 0 && !isLong(m)) return returnToV86(m, rip, selector, image);
   const code = checkReturn(m, selector), flags = mergeFlags(m, size, image, level);
   if ((selector & 3) === level && !is64(m)) {
     checkRip(m, code, rip);
     release(m, size * 3);
     enterReturn(m, selector, code, rip);
+    m.modeChanged();
   } else {
-    const low = peek(m, size * 3, size), high = size === 8 ? peek(m, size * 3 + 4, 4) : 0;
-    const stack = peek(m, size * 4, size) & 0xffff;
+    const low = at < 0 ? peek(m, size * 3, size) : words[at + 3 * step];
+    const high = size !== 8 ? 0 : at < 0 ? peek(m, size * 3 + 4, 4) : words[at + 7];
+    const stack = (at < 0 ? peek(m, size * 4, size) : words[at + 4 * step]) & 0xffff;
     returnOuter(m, selector, code, rip, stack, low, high);
   }
   setFlags(m, flags);

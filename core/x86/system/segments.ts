@@ -147,6 +147,24 @@ export function putSegment(
   m.modeChanged();
 }
 
+/** Loads CS or SS from a descriptor in protected mode; the caller tells the engine that the mode has changed. */
+export function putQuietly(m: Machine, n: number, selector: number, d: D.Descriptor): void {
+  const { i32 } = m, at = segment(n) >> 2, { attr } = d;
+  put64(m, segment(n) + SEG_BASE, d.base);
+  m.u16[(segment(n) + SEG_SELECTOR) >> 1] = selector;
+  i32[at + (SEG_LIMIT >> 2)] = d.limit;
+  i32[at + (SEG_ATTR >> 2)] = attr;
+  if (d.limit !== 0xffff_ffff || (attr & (D.CODE_DATA | D.PRESENT)) !== (D.CODE_DATA | D.PRESENT) || !D.isReadable(attr)) {
+    return deriveSegment(m, n);
+  }
+  if (!(attr & D.CODE) && attr & D.EXPAND_DOWN) return deriveSegment(m, n);
+  const high = NO_LIMIT / 0x1_0000_0000, write = D.isWritable(attr);
+  i32[at + (SEG_LOW >> 2)] = i32[at + (SEG_LOW >> 2) + 1] = i32[at + (SEG_READ >> 2)] = 0;
+  i32[at + (SEG_READ >> 2) + 1] = high;
+  i32[at + (SEG_WRITE >> 2)] = write ? 0 : -1;
+  i32[at + (SEG_WRITE >> 2) + 1] = write ? high : -1;
+}
+
 /** Loads a segment register from a descriptor, with `selector` (whose RPL may differ from the descriptor's). */
 export function putDescriptor(m: Machine, n: number, selector: number, d: D.Descriptor): void {
   putSegment(m, n, selector, d.base, d.limit, d.attr);

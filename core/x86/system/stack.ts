@@ -68,6 +68,37 @@ export function push(m: Machine, size: StackSize, low: number, high: number = 0,
   setStackPointer(m, sp);
 }
 
+/** Items for {@linkcode pushFrame}, each in two words, in the order in which they are pushed. */
+export const FRAME: Int32Array = new Int32Array(20);
+
+/** Pushes the first `count` items of {@linkcode FRAME}; `error` is #SS's error code. */
+export function pushFrame(m: Machine, size: StackSize, count: number, error: number): void {
+  const place = size === 2 ? -1 : framePlace(m, stackPointer(m) - count * size, count * size, true);
+  if (place < 0) {
+    for (let n = 0; n < count; n++) push(m, size, FRAME[2 * n], FRAME[2 * n + 1], error);
+    return;
+  }
+  const { words } = m;
+  for (let n = 0, at = place + count * (size >> 2); n < count; n++) {
+    if (size === 8) words[--at] = FRAME[2 * n + 1];
+    words[--at] = FRAME[2 * n];
+  }
+  setStackPointer(m, stackPointer(m) - count * size);
+}
+
+/**
+ * Where the bytes on the stack from `sp` on are in {@linkcode Machine.words}; −1 if they have to be accessed item by item.
+ */
+export function framePlace(m: Machine, sp: number, bytes: number, write: boolean): number {
+  let linear = sp;
+  if (!is64(m)) {
+    const at = segment(SS), high = get64(m, at + (write ? SEG_WRITE : SEG_READ));
+    if (sp < get64(m, at + SEG_LOW) || sp + bytes - 1 > Math.min(high, 0xffff_ffff)) return -1;
+    linear = (baseOf(m, SS) + sp) >>> 0;
+  }
+  return m.place(linear, bytes, cpl(m) === 3, write);
+}
+
 /** Pushes a signed number. */
 export function pushNumber(m: Machine, size: StackSize, value: number, error: number = 0): void {
   push(m, size, value | 0, Math.floor(value / 0x1_0000_0000), error);
