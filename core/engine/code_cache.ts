@@ -587,7 +587,7 @@ export class CodeCache {
     if (!this.#owner[(record - S.RECORDS) >> 12] || !this.#owner[(target - S.RECORDS) >> 12]) return;
     const known = this.#targets.get(record);
     if (!known) this.#targets.set(record, new Map([[target, linear]]));
-    else if (known.size < TARGETS_MAX) known.set(target, linear);
+    else if (known.get(target) !== linear && known.size < TARGETS_MAX) known.set(target, linear);
   }
 
   /** The targets of an absolute jump that a region may hold. */

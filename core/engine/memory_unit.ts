@@ -36,7 +36,7 @@ const CR0_PG = 0x8000_0000;
 const CR4_SMAP = 0x20_0000;
 const LOG_MAX = 64;
 /** How many TLB entries are kept account of. */
-const FILLED_MAX = 1024;
+const FILLED_MAX = 2048;
 
 /** Bytes of the processor's own memory: state, TLBs, decoded records; untouched pages cost nothing. */
 const OWN_SIZE = 0x400_0000;

@@ -129,7 +129,7 @@ export const WORK = 0xc00;
 /** The software TLBs: one for each privilege view, TLB_ENTRIES entries of 32 bytes. */
 export const TLB = 0x1000;
 /** Entries of one TLB view. */
-export const TLB_ENTRIES = 1024;
+export const TLB_ENTRIES = 2048;
 /** In a TLB entry: linear page that may be read, i64, or 1 for none. */
 export const TLB_READ = 0;
 /** In a TLB entry: linear page that may be written without further ado, i64, or 1 for none. */
@@ -152,7 +152,7 @@ export const JUMP_ENTRIES = 4096;
 export const SNAPSHOT = JUMP_CACHE + JUMP_ENTRIES * 16;
 
 /** Decoded records begin here. */
-export const RECORDS = 0x40000;
+export const RECORDS = 0x60000;
 
 /** Size of a decoded record. */
 export const RECORD_SIZE = 32;

@@ -2,7 +2,7 @@
 (func $MOV_1136a (param i32) (result i32)
   (local i64 i32 i32 i32 i32 i64 i64 i32)
   (local.set $1 (i64.add (i64.load (i32.load16_u offset=12 $0)) (i64.load32_s offset=16 $0)))
-  (local.set $2 (i32.add (i32.load offset=180 (i32.const 0)) (i32.and (i32.xor (i32.wrap_i64 (i64.shr_u $1 (i64.const 7))) (i32.and (i32.wrap_i64 (i64.shr_u $1 (i64.const 17))) (i32.const 16352))) (i32.const 32736))))
+  (local.set $2 (i32.add (i32.load offset=180 (i32.const 0)) (i32.and (i32.xor (i32.wrap_i64 (i64.shr_u $1 (i64.const 7))) (i32.and (i32.wrap_i64 (i64.shr_u $1 (i64.const 18))) (i32.const 16352))) (i32.const 65504))))
   (local.set $3 (i64.eq (i64.load $2) (i64.and (i64.add $1 (i64.const 7)) (i64.const -4096))))
   (local.set $4 (i32.wrap_i64 $1))
   (local.set $5 (i32.add $4 (i32.load offset=16 $2)))
