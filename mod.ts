@@ -58,5 +58,16 @@ export { describeFailEntry } from "./core/kvm/fail_entry.ts";
 export { describeUnknownExit } from "./core/kvm/unknown_exit.ts";
 export { type RunAsyncOptions, type RunOptions, Vcpu } from "./core/kvm/vcpu.ts";
 export { type GuestAddress, type GuestData, KVM_MAX_VCPUS, type ReadStringOptions, Vm } from "./core/kvm/vm.ts";
+export {
+  boot,
+  type BootedGuest,
+  type BootFile,
+  type BootOptions,
+  type ExpectOptions,
+  type GuestKeyboard,
+  type GuestScreen,
+  type GuestSerial,
+} from "./machine/boot_options.ts";
+export { ExpectError } from "./machine/expect_error.ts";
 export { CPU_MODELS, type CpuidEntry, cpuModel } from "./core/x86/system/cpuid.ts";
 export { disassemble, type Disassembled, type DisassembleOptions } from "./core/x86/disassemble.ts";

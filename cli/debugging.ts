@@ -21,8 +21,8 @@ const PIECE = 0x10000;
 export interface Debugging extends Disposable {
   /** What stands between the run loop and the processor; undefined where nothing needs to. */
   readonly control?: Debugger;
-  /** What is told of exits. */
-  readonly trace?: (exit: VcpuExit) => void;
+  /** What is told of exits, with the processor's number. */
+  readonly trace?: (exit: VcpuExit, processor: number) => void;
   /** The guest has ended: tells gdb. */
   ended(code: number): Promise<void>;
 }
@@ -37,13 +37,13 @@ export interface Debugging extends Disposable {
  */
 export function startDebugging(options: DebugOptions, machine: Machine, host: CliHost, flush: () => void): Debugging {
   using stack = new DisposableStack();
-  const { vm, vcpu } = machine;
+  const { vm, vcpus } = machine;
   const { gdb, trace } = options;
   const output = trace && stack.use(openTrace(trace, host, flush));
   const symbols = trace?.symbols === undefined ? undefined : loadSymbols(trace.symbols);
   const tracer = trace && output && tracerFor(trace, machine, output, symbols);
   const control = gdb !== undefined || tracer !== undefined
-    ? new Debugger({ vm, vcpus: [vcpu], architecture: gdb?.architecture, stopped: gdb?.wait, tracer })
+    ? new Debugger({ vm, vcpus, architecture: gdb?.architecture, stopped: gdb?.wait, tracer })
     : undefined;
   const listener = gdb && control && stack.use(listen(control, gdb, host));
   const held = stack.move();
@@ -114,7 +114,7 @@ function loadSymbols(path: string): SymbolTable {
 /** Who traces what the run loop does not see; undefined if nothing of the kind is asked for. */
 function tracerFor(
   { kinds, instructions }: TraceOption,
-  { kvm, vm, vcpu }: Machine,
+  { kvm, vm, vcpu, vcpus }: Machine,
   output: TraceOutput,
   symbols: SymbolTable | undefined,
 ): Tracer | undefined {
@@ -126,7 +126,7 @@ function tracerFor(
   }
   if (!interrupts && !exceptions && !kinds.has("instructions")) return undefined;
   return new Tracer({
-    vcpus: [vcpu],
+    vcpus,
     memory: new GuestMemory(vm),
     write: (text) => output.write(text),
     instructions: kinds.has("instructions") ? rangeOf(instructions, symbols) : undefined,
@@ -150,17 +150,19 @@ function rangeOf(
 
 function exitTrace(
   kinds: ReadonlySet<TraceKind>,
-  { vcpu }: Machine,
+  { vcpus }: Machine,
   output: TraceOutput,
   symbols: SymbolTable | undefined,
-): ((exit: VcpuExit) => void) | undefined {
+): ((exit: VcpuExit, processor: number) => void) | undefined {
   const all = kinds.has("exits"), io = kinds.has("io"), mmio = kinds.has("mmio");
   if (!all && !io && !mmio) return undefined;
-  return (exit) => {
+  return (exit, processor) => {
     if (!all && !(io && exit.reason === KVM_EXIT_IO) && !(mmio && exit.reason === KVM_EXIT_MMIO)) return;
+    const vcpu = vcpus[processor];
     const regs = vcpu.getRegs();
     const name = symbols?.nameOf(linearRip(regs, vcpu.getSregs())) ?? null;
-    output.write(`${traceLine(exit, regs.rip)}${name === null ? "" : ` <${name}>`}\n`);
+    const which = vcpus.length === 1 ? "" : `[${processor}] `;
+    output.write(`${which}${traceLine(exit, regs.rip)}${name === null ? "" : ` <${name}>`}\n`);
   };
 }
 

@@ -5,6 +5,7 @@
 
 import type { Disk } from "../devices/disk/disk.ts";
 import { DiskError } from "../devices/disk/disk_error.ts";
+import { MemoryDisk } from "../devices/disk/memory_disk.ts";
 import { openDisk } from "../devices/disk/open_disk.ts";
 import type { FirmwareDrive } from "../devices/firmware/firmware.ts";
 import type { PcOptions } from "../devices/pc.ts";
@@ -24,11 +25,12 @@ export class OpenDrives implements Disposable {
   /**
    * Opens all images.
    * @param drives The drives.
+   * @param held Images that are no files, by what stands for their paths.
    * @throws CliError One cannot be used.
    */
-  constructor(drives: readonly DriveOption[]) {
+  constructor(drives: readonly DriveOption[], held: ReadonlyMap<string, Uint8Array> = new Map()) {
     try {
-      for (const drive of drives) this.#drives.push({ ...drive, disk: openImage(drive) });
+      for (const drive of drives) this.#drives.push({ ...drive, disk: openImage(drive, held) });
     } catch (error) {
       this[Symbol.dispose]();
       throw error;
@@ -64,7 +66,9 @@ export class OpenDrives implements Disposable {
   }
 }
 
-function openImage({ file, readonly, snapshot }: DriveOption): Disk {
+function openImage({ file, readonly, snapshot }: DriveOption, held: ReadonlyMap<string, Uint8Array>): Disk {
+  const bytes = held.get(file);
+  if (bytes !== undefined) return new MemoryDisk(bytes.slice(), { readonly });
   needPermission("the image", "read", file);
   if (!readonly && !snapshot) needPermission("the image", "write", file);
   try {

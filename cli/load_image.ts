@@ -6,7 +6,7 @@
 import { buildAcpiTables } from "../devices/acpi/tables.ts";
 import { type BootPlan, ImageError, type MemoryPiece, planBootSector, planFlat } from "../guests/image.ts";
 import { type KernelFormat, kernelFormat, planKernel } from "../guests/kernel.ts";
-import { PC_ACPI } from "../machine/pc_config.ts";
+import { mpTables, pcAcpi } from "../machine/pc_config.ts";
 import { CliError, EXIT } from "./errors.ts";
 import { readFile } from "./host.ts";
 import type { RegionOption, RunCommand } from "./options.ts";
@@ -36,20 +36,21 @@ export interface LoadedImage {
  * boot sector.
  * @param command The command.
  * @param image Path of the image.
+ * @param read Reads a file.
  * @throws CliError The image cannot be read or not be loaded.
  */
-export function loadImage(command: RunCommand, image: string): LoadedImage {
+export function loadImage(command: RunCommand, image: string, read: typeof readFile = readFile): LoadedImage {
   try {
-    return planImage(command, image);
+    return planImage(command, image, read);
   } catch (error) {
     if (error instanceof ImageError) throw new CliError(EXIT.IO, `Cannot load '${image}': ${error.message}`);
     throw error;
   }
 }
 
-function planImage(command: RunCommand, image: string): LoadedImage {
+function planImage(command: RunCommand, image: string, readAny: typeof readFile): LoadedImage {
   const { flat, format, regions, aliases, commandLine, initrd } = command;
-  const read = (limit: number): { bytes: Uint8Array; more: boolean } => readFile("the image", image, limit);
+  const read = (limit: number): { bytes: Uint8Array; more: boolean } => readAny("the image", image, limit);
   if (format === "flat") {
     const limit = Math.max(0, ...regions.map(({ size }) => size));
     const { bytes, more } = read(limit);
@@ -60,7 +61,7 @@ function planImage(command: RunCommand, image: string): LoadedImage {
   const head = read(HEAD);
   const kernel = format === "boot" ? undefined : format === "auto" ? kernelFormat(head.bytes) : format;
   if (kernel !== undefined) {
-    return planKernelOf(command, kernel, head.more ? whole("it", read(KERNEL_LIMIT)) : head.bytes);
+    return planKernelOf(command, kernel, head.more ? whole("it", read(KERNEL_LIMIT)) : head.bytes, readAny);
   }
   if (commandLine !== undefined) throw new ImageError("it is no kernel, so nobody would read --append");
   if (initrd !== undefined) throw new ImageError("it is no kernel, so nobody would read --initrd");
@@ -70,18 +71,24 @@ function planImage(command: RunCommand, image: string): LoadedImage {
 }
 
 /** A kernel on a PC; where the regions that were given leave no place for one, on the bare board. */
-function planKernelOf(command: RunCommand, format: KernelFormat, bytes: Uint8Array): LoadedImage {
+function planKernelOf(
+  command: RunCommand,
+  format: KernelFormat,
+  bytes: Uint8Array,
+  read: typeof readFile,
+): LoadedImage {
   const { commandLine } = command;
   const regions = command.pcRegions ?? command.regions;
   const pc = command.pcRegions !== undefined;
   const initrd = command.initrd === undefined
     ? undefined
-    : whole("the initial ramdisk", readFile("the initial ramdisk", command.initrd, KERNEL_LIMIT));
-  const acpi = pc ? buildAcpiTables(PC_ACPI) : undefined;
+    : whole("the initial ramdisk", read("the initial ramdisk", command.initrd, KERNEL_LIMIT));
+  const acpi = pc ? buildAcpiTables(pcAcpi(command.processors)) : undefined;
   const plan = planKernel(bytes, regions, { format, commandLine, initrd, acpi, textScreen: pc });
+  const mp = mpTables(command.processors).map((each) => ({ name: "the tables of the processors", ...each }));
   const tables: MemoryPiece[] = acpi === undefined
     ? []
-    : [{ name: "the ACPI tables", base: acpi.base, bytes: acpi.bytes }];
+    : [{ name: "the ACPI tables", base: acpi.base, bytes: acpi.bytes }, ...mp];
   return { plan: { ...plan, pieces: [...tables, ...plan.pieces] }, regions, pc, notes: [] };
 }
 

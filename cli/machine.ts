@@ -6,18 +6,17 @@
 import { BusConflictError } from "../devices/bus.ts";
 import type { HostEnd } from "../devices/host_end.ts";
 import { setUpPci } from "../devices/firmware/services/pci_setup.ts";
-import type { Pc } from "../devices/pc.ts";
+import type { Pc, PcOptions } from "../devices/pc.ts";
 import { enter } from "../guests/entry_state.ts";
 import type { BootPlan } from "../guests/image.ts";
 import { memorySizes } from "../machine/memory_layout.ts";
-import { startFirmware } from "../machine/firmware_start.ts";
-import { firmwareBoard, kernelBoard, romBoard } from "../machine/pc_config.ts";
+import { kernelBoard, romBoard } from "../machine/pc_config.ts";
 import { loadRom, ROM_MOST, ROM_UNIT, romRegion } from "../machine/rom.ts";
 import { buildMachine, type BuiltMachine, type MachineConfig, MemoryConfigError } from "../machine/build.ts";
 import { type Kvm, KvmError, openKvm, type Vcpu, type Vm } from "../mod.ts";
 import { readCpuidFile } from "./cpuid_file.ts";
-import type { DriveOptions } from "./drive_options.ts";
 import type { OpenDrives } from "./drives.ts";
+import { entropySource } from "./entropy.ts";
 import { CliError, EXIT, usageError } from "./errors.ts";
 import { readFile } from "./host.ts";
 import { loadImage } from "./load_image.ts";
@@ -56,10 +55,11 @@ function isBuiltIn({ plan, bios }: Materials): boolean {
 /**
  * Reads all files that a command names.
  * @param command The command.
+ * @param read Reads the image and what belongs to it.
  * @throws CliError One of them cannot be used.
  */
-export function readMaterials(command: RunCommand): Materials {
-  const image = command.image === undefined ? undefined : loadImage(command, command.image);
+export function readMaterials(command: RunCommand, read: typeof readFile = readFile): Materials {
+  const image = command.image === undefined ? undefined : loadImage(command, command.image, read);
   const bios = command.bios === undefined ? undefined : readBios(command.bios);
   const videoRom = command.videoBios === undefined ? undefined : readVideoBios(command.videoBios);
   const regions = image?.regions ?? command.pcRegions ?? command.regions;
@@ -124,8 +124,14 @@ export interface BuildOptions {
   readonly materials: Materials;
   /** The drives. */
   readonly drives: OpenDrives;
+  /** The shared folders. */
+  readonly shares: NonNullable<PcOptions["shares"]>;
+  /** The network. */
+  readonly network: PcOptions["network"];
   /** The host's end of COM1. */
   readonly serial: HostEnd;
+  /** The host's end of the console on virtio; none: there is none. */
+  readonly virtioConsole?: HostEnd;
   /** Takes what is written to the debug console. */
   readonly debugConsole: (byte: number) => void;
   /** Told what the user should know. */
@@ -138,10 +144,12 @@ export interface BuildOptions {
  * @param options What it is built from.
  * @throws CliError The engine refuses something, or the board has no room for debug-exit.
  */
-export function build(command: RunCommand, options: BuildOptions): BuiltMachine {
-  const { materials, drives, serial, debugConsole, note } = options;
-  const { backend, engine, clock, aliases, debugExit } = command;
+export async function build(command: RunCommand, options: BuildOptions): Promise<BuiltMachine> {
+  const { materials, drives, shares, network, serial, virtioConsole, debugConsole, note } = options;
+  const { backend, engine, clock, processors, aliases, debugExit } = command;
   const { bios, regions } = materials;
+  // What most images do without is loaded only now.
+  const firmware = isBuiltIn(materials) ? await import("../machine/firmware_start.ts") : undefined;
   let first = true;
   const start = (vm: Vm, vcpu: Vcpu, pc: Pc): void => {
     if (first) {
@@ -152,7 +160,7 @@ export function build(command: RunCommand, options: BuildOptions): BuiltMachine 
     }
     first = false;
     if (bios !== undefined) loadRom(vm, bios);
-    if (isBuiltIn(materials)) startFirmware(vm, vcpu, pc);
+    firmware?.startFirmware(vm, vcpu, pc);
     if (materials.plan === undefined) return;
     // What a firmware leaves.
     pc.vga?.setMode(TEXT_MODE);
@@ -164,10 +172,21 @@ export function build(command: RunCommand, options: BuildOptions): BuiltMachine 
       backend,
       engine,
       clock,
+      processors,
       regions: bios === undefined ? regions : [...regions, romRegion(bios)],
       aliases,
       cpuid: materials.cpuid.length === 0 ? undefined : materials.cpuid,
-      board: { ...boardOf(materials, drives, command.drives.boot), ...drives.board, serial, debugConsole, debugExit },
+      board: {
+        ...boardOf(command, materials, drives, firmware?.firmwareBoard),
+        ...drives.board,
+        shares,
+        network,
+        serial,
+        virtioConsole,
+        entropy: command.entropy ? entropySource(clock) : undefined,
+        debugConsole,
+        debugExit,
+      },
       onFallback: note,
       start,
     })
@@ -175,13 +194,14 @@ export function build(command: RunCommand, options: BuildOptions): BuiltMachine 
 }
 
 function boardOf(
+  { drives: { boot }, processors }: RunCommand,
   materials: Materials,
   drives: OpenDrives,
-  boot: DriveOptions["boot"],
+  firmwareBoard?: typeof import("../machine/firmware_start.ts").firmwareBoard,
 ): Omit<MachineConfig["board"], "serial"> {
   const { bios, videoRom, regions, pc } = materials;
-  if (bios !== undefined) return romBoard(regions, videoRom);
-  if (isBuiltIn(materials)) return firmwareBoard(regions, { drives: drives.firmware, boot });
+  if (bios !== undefined) return romBoard(regions, videoRom, processors);
+  if (firmwareBoard !== undefined) return firmwareBoard(regions, { drives: drives.firmware, boot }, processors);
   return pc ? kernelBoard(regions) : { cmos: memorySizes(regions) };
 }
 

@@ -4,7 +4,7 @@
  */
 
 import { DEBUG_EXIT_PORT } from "../devices/debug_exit.ts";
-import { CPU_MODELS, type EngineChoice, KVM_ALIAS_SLOTS, KVM_MEMORY_SLOTS, PAGE_SIZE } from "../mod.ts";
+import { CPU_MODELS, type EngineChoice, KVM_ALIAS_SLOTS, KVM_MAX_VCPUS, KVM_MEMORY_SLOTS, PAGE_SIZE } from "../mod.ts";
 import type { GuestMode } from "../guests/image.ts";
 import { KERNEL_FORMATS, type KernelFormat } from "../guests/kernel.ts";
 import { pcMemory } from "../machine/memory_layout.ts";
@@ -14,7 +14,9 @@ import { type Arguments, type OptionRow, parseArguments } from "./arguments.ts";
 import { DEBUG_OPTIONS, type DebugOptions, parseDebugOptions } from "./debug_options.ts";
 import { DRIVE_OPTIONS, type DriveOptions, parseDrives } from "./drive_options.ts";
 import { usageError } from "./errors.ts";
+import { NET_OPTIONS, type NetOptions, parseNet } from "./net_options.ts";
 import { parseScreen, SCREEN_OPTIONS, type ScreenOptions } from "./screen_options.ts";
+import { parseShares, SHARE_OPTIONS, type ShareOption } from "./share_options.ts";
 import { parseBigint, parseKeys, parseNumber, parseSeconds } from "./values.ts";
 
 /** The engines to choose from. */
@@ -54,6 +56,8 @@ export const RUN_OPTIONS: readonly OptionRow[] = [
   { name: "mode", value: "real|protected|long", help: "the mode in which a flat binary begins; real" },
   { name: "reg", value: "NAME=VALUE", repeat: true, help: "a register at the beginning, rax to r15 or rflags" },
   ...DRIVE_OPTIONS,
+  ...SHARE_OPTIONS,
+  ...NET_OPTIONS,
   ...SCREEN_OPTIONS,
   {
     name: "bios",
@@ -99,13 +103,27 @@ export const RUN_OPTIONS: readonly OptionRow[] = [
     }; features are added or removed by name, as in x86-64-v2,-sse4.2,+bmi2`,
   },
   {
+    name: "smp",
+    value: "N",
+    help: `how many processors there are, 1 to ${KVM_MAX_VCPUS}, which take turns; 1. More are for the software engine`,
+  },
+  {
     name: "cpuid",
     value: "LEAF=EAX,EBX,ECX,EDX | FILE.json",
     repeat: true,
     help:
       'what CPUID answers, and nothing else but what --cpu says; a file holds a list of {"function", "eax", "ebx", "ecx", "edx"}',
   },
-  { name: "serial", value: "stdio|file:PATH|null", help: "where COM1 leads; stdio" },
+  { name: "serial", value: "stdio|file:PATH|null", help: "where COM1 leads; stdio, unless --virtio-console does" },
+  {
+    name: "virtio-console",
+    value: "stdio|file:PATH|null",
+    help: "a console on virtio, Linux's hvc0, and where it leads",
+  },
+  {
+    name: "entropy",
+    help: "a source of random bytes on virtio: the host's, but with --clock virtual always the same ones",
+  },
   { name: "debugcon", value: "stdio|file:PATH|null", help: "where what is written to port 0xe9 goes; null" },
   {
     name: "debug-exit",
@@ -209,16 +227,26 @@ export interface RunCommand {
   readonly cpuid: readonly (CpuidLeaf | string)[];
   /** Drives, and what to boot from; without image and firmware, the built-in firmware does. */
   readonly drives: DriveOptions;
+  /** Shared folders. */
+  readonly shares: readonly ShareOption[];
+  /** The network; none: there is none. */
+  readonly net?: NetOptions;
   /** What is to be done with the screen. */
   readonly screen: ScreenOptions;
   /** Where COM1 leads. */
   readonly serial: SerialOption;
+  /** Where the console on virtio leads; none: there is none. */
+  readonly virtioConsole?: SerialOption;
+  /** Whether there is a source of random bytes. */
+  readonly entropy: boolean;
   /** Where the debug console leads. */
   readonly debugConsole: SerialOption;
   /** The port of debug-exit. */
   readonly debugExit?: number;
   /** How the guest's time goes by. */
   readonly clock: ClockKind;
+  /** How many processors there are. */
+  readonly processors: number;
   /** Whether the guest may reset the machine; else a reset ends the program. */
   readonly reboot: boolean;
   /** Seconds until the end. */
@@ -281,6 +309,8 @@ export function parseRun(args: readonly string[]): RunCommand | "help" {
   const drives = parseDrives(parsed);
   const command: Omit<RunCommand, "image"> = {
     drives,
+    shares: parseShares(parsed),
+    net: parseNet(parsed),
     screen: parseScreen(parsed),
     bios,
     videoBios: one("video-bios"),
@@ -295,7 +325,8 @@ export function parseRun(args: readonly string[]): RunCommand | "help" {
     pcRegions,
     aliases: parseAliases(all("alias")),
     cpuid: [...parseCpu(one("cpu"), parseBackend(parsed) === "soft"), ...all("cpuid").map(parseCpuid)],
-    serial: parseSerial("--serial", one("serial") ?? "stdio"),
+    ...parseConsoles(one("serial"), one("virtio-console")),
+    entropy: parsed.values.has("entropy"),
     debugConsole: parseSerial("--debugcon", one("debugcon") ?? "null"),
     debugExit: debugExit === undefined
       ? undefined
@@ -303,6 +334,7 @@ export function parseRun(args: readonly string[]): RunCommand | "help" {
       ? DEBUG_EXIT_PORT
       : parseNumber("--debug-exit", debugExit, { max: 0xfffc }),
     clock: parseClock(parsed),
+    processors: parseProcessors(parsed),
     reboot: !parsed.values.has("no-reboot"),
     timeout: timeout === undefined ? undefined : parseSeconds("--timeout", timeout),
     debug: parseDebugOptions(parsed),
@@ -369,6 +401,19 @@ function parseClock(parsed: Arguments): ClockKind {
     throw usageError("Cannot use --clock real with --engine both: both must see the same time");
   }
   return clock;
+}
+
+/** QEMU's form `cpus=N` is understood, too. */
+function parseProcessors(parsed: Arguments): number {
+  const text = parsed.values.get("smp")?.[0] ?? "1";
+  const count = parseNumber("--smp", text.replace(/^cpus=/, ""), { min: 1, max: KVM_MAX_VCPUS });
+  if (count > 1 && parseBackend(parsed) === "kvm") {
+    throw usageError("Cannot use --smp with --backend kvm: several processors are for the software engine");
+  }
+  if (count > 1 && parseEngine(parsed) === "both") {
+    throw usageError("Cannot use --smp with --engine both: interpreter and translator are compared for one processor");
+  }
+  return count;
 }
 
 function parseRegister(text: string): [RegisterName, bigint] {
@@ -514,6 +559,17 @@ function parseCpuid(text: string): CpuidLeaf | string {
     parseNumber("a number of --cpuid", each, { max: 0xffffffff })
   );
   return { function: leaf, eax, ebx, ecx, edx };
+}
+
+/** COM1 and the console on virtio: only one of them can have the terminal. */
+function parseConsoles(
+  serial: string | undefined,
+  virtio: string | undefined,
+): Pick<RunCommand, "serial" | "virtioConsole"> {
+  const virtioConsole = virtio === undefined ? undefined : parseSerial("--virtio-console", virtio);
+  const taken = virtioConsole?.kind === "stdio";
+  if (taken && serial === "stdio") throw usageError("Cannot use stdio for --serial and --virtio-console");
+  return { serial: parseSerial("--serial", serial ?? (taken ? "null" : "stdio")), virtioConsole };
 }
 
 function parseSerial(option: string, text: string): SerialOption {

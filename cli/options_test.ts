@@ -25,6 +25,7 @@ Deno.test("parseRun() has the documented defaults", () => {
     registers: new Map(),
     backend: "soft",
     clock: "real",
+    processors: 1,
     reboot: true,
     initrd: undefined,
     pcRegions: pcMemory(256 * 2 ** 20).map((each) => ({ ...each, logDirty: false })),
@@ -36,6 +37,10 @@ Deno.test("parseRun() has the documented defaults", () => {
     videoBios: undefined,
     debugConsole: { kind: "null" },
     drives: { drives: [], boot: undefined },
+    shares: [],
+    net: undefined,
+    entropy: false,
+    virtioConsole: undefined,
     screen: { untilText: undefined, screenshot: undefined, screenText: undefined },
     serial: { kind: "stdio" },
     debugExit: undefined,
@@ -184,4 +189,11 @@ Deno.test("parseRun() and parseInfo() give help a chance before all else", () =>
   assertEquals(parseInfo(["-h"]), "help");
   assertEquals(parseInfo(["--backend", "auto"]), { backend: "auto" });
   assertThrows(() => parseInfo(["image"]), CliError, "info takes no file");
+});
+
+Deno.test("parseRun() takes --smp as QEMU does, for the software engine", () => {
+  assertEquals([run("-smp", "4").processors, run("--smp", "cpus=16").processors], [4, 16]);
+  for (const args of [["--smp", "0"], ["--smp", "17"], ["--smp", "x"]]) refuse(args, "--smp");
+  refuse(["--smp", "2", "--backend", "kvm"], "Cannot use --smp with --backend kvm");
+  refuse(["--smp", "2", "--engine", "both"], "Cannot use --smp with --engine both");
 });

@@ -19,13 +19,13 @@ import {
 } from "../mod.ts";
 import type { Vcpu, VcpuExit } from "../mod.ts";
 import { crashReport, modeName } from "./crash_report.ts";
-import { startDebugging } from "./debugging.ts";
-import { CliError, EXIT, lineOf } from "./errors.ts";
+import { CliError, EXIT, lineOf, usageError } from "./errors.ts";
 import { OpenDrives } from "./drives.ts";
 import { hex } from "./format.ts";
 import { type CliHost, needPermission, print } from "./host.ts";
 import { build, readMaterials } from "./machine.ts";
 import type { RunCommand, SerialOption } from "./options.ts";
+import { openShares } from "./shares.ts";
 import { ScreenWatch } from "./screen_watch.ts";
 import { typedInput } from "./serial_terminal.ts";
 import { statsText } from "./stats.ts";
@@ -35,7 +35,9 @@ import { EXIT_NAMES } from "./trace.ts";
 /** The signals that end the program, as `kill` numbers them: they make its exit code. */
 const SIGNAL_NUMBERS: Partial<Record<Deno.Signal, number>> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15, SIGBREAK: 21 };
 /** What the outputs of a guest are called in messages. */
-const SERIAL_OUTPUT = "the serial output", DEBUG_OUTPUT = "the debug console's output";
+const SERIAL_OUTPUT = "the serial output",
+  CONSOLE_OUTPUT = "the console's output",
+  DEBUG_OUTPUT = "the debug console's output";
 
 /**
  * Runs a guest and says how it ended.
@@ -49,7 +51,8 @@ export async function runCommand(command: RunCommand, host: CliHost): Promise<nu
   const materials = readMaterials(command);
   const quit = new AbortController();
   let signal: Deno.Signal | undefined;
-  const terminal = command.serial.kind === "stdio" ? host.terminal : undefined;
+  const { virtioConsole } = command;
+  const terminal = [command.serial, virtioConsole].some((each) => each?.kind === "stdio") ? host.terminal : undefined;
   const signalled = (name: Deno.Signal): void => {
     signal = name;
     quit.abort();
@@ -59,15 +62,29 @@ export async function runCommand(command: RunCommand, host: CliHost): Promise<nu
   using end = openEnd(command.serial, SERIAL_OUTPUT, host, typed);
   let told = (_byte: number): void => {};
   const serial = new CountingEnd(end, nameOf(command.serial, SERIAL_OUTPUT), (byte) => told(byte));
+  using consoleEnd = virtioConsole && openEnd(virtioConsole, CONSOLE_OUTPUT, host, typed);
+  const hvc = consoleEnd && virtioConsole &&
+    new CountingEnd(consoleEnd, nameOf(virtioConsole, CONSOLE_OUTPUT), (byte) => told(byte));
   using debugEnd = openEnd(command.debugConsole, DEBUG_OUTPUT, host);
   const debugConsole = new CountingEnd(debugEnd, nameOf(command.debugConsole, DEBUG_OUTPUT));
   using drives = new OpenDrives(command.drives.drives);
-  using built = build(command, { materials, drives, serial, debugConsole: (byte) => debugConsole.send(byte), note });
+  if (!materials.pc && (command.shares.length > 0 || command.entropy || hvc !== undefined)) {
+    const what = "Cannot use --share, --entropy or --virtio-console";
+    throw usageError(`${what}: without kernel, drive and --bios the machine has no PCI`);
+  }
+  const shares = openShares(command.shares, note);
+  if (!materials.pc && command.net !== undefined && command.net.card !== "ne2k_isa") {
+    throw usageError("Cannot use this network card: without kernel, drive and --bios the machine has no PCI");
+  }
+  using open = command.net && new (await import("./network.ts")).OpenNetwork(command.net, note);
+  const parts = { materials, drives, shares, network: open?.board, serial, virtioConsole: hvc, note };
+  using built = await build(command, { ...parts, debugConsole: (byte) => debugConsole.send(byte) });
   const { machine } = built;
+  await open?.start();
   const watch = new ScreenWatch(command.screen, machine.pc.vga, () => quit.abort());
   told = (byte) => watch.sent(byte);
   materials.notes.forEach(note);
-  const outputs = [serial, debugConsole];
+  const outputs = [serial, debugConsole, ...hvc === undefined ? [] : [hvc]];
   const record = await run(command, machine, { outputs, host, signal: quit.signal, onTurn: () => watch.look() });
   await watch.keep();
   if (command.stats) print(host.stderr, statsText(materials.regions, machine, record, serial.sent));
@@ -89,7 +106,13 @@ async function run(
   machine: Machine,
   { outputs, host, signal, onTurn }: RunPartners,
 ): Promise<RunRecord> {
-  using debug = startDebugging(command.debug, machine, host, () => outputs.forEach((each) => each.flush()));
+  const { gdb, trace } = command.debug;
+  using debug = gdb === undefined && trace === undefined
+    ? undefined
+    : (await import("./debugging.ts")).startDebugging(command.debug, machine, host, () =>
+      outputs.forEach((each) =>
+        each.flush()
+      ));
   try {
     const record = await machine.run({
       outputs,
@@ -98,11 +121,11 @@ async function run(
       reboot: command.reboot,
       // A firmware sees to a crashed system; for an image that is entered without one, a crash is the end.
       rebootOnCrash: command.reboot && command.image === undefined,
-      control: debug.control,
+      control: debug?.control,
       timeoutMs: command.timeout === undefined ? undefined : command.timeout * 1000,
-      trace: debug.trace,
+      trace: debug?.trace,
     });
-    await debug.ended(record.end.kind === "ended" ? record.end.code : 0);
+    await debug?.ended(record.end.kind === "ended" ? record.end.code : 0);
     return record;
   } catch (error) {
     if (error instanceof LockstepError) throw new CliError(EXIT.ENGINE, `${error.message}\n${error.report}`);
@@ -112,7 +135,8 @@ async function run(
 }
 
 /** Says why the guest ended, where that is not simply its own wish. */
-function conclude({ end }: RunRecord, { vm, vcpu }: Machine, command: RunCommand, host: CliHost): number {
+function conclude({ end }: RunRecord, { vm, vcpus }: Machine, command: RunCommand, host: CliHost): number {
+  const vcpu = vcpus["processor" in end ? end.processor : 0];
   const where = (): string => `${modeName(vcpu.getRegs(), vcpu.getSregs())}, rip=${hex(vcpu.getRegs().rip)}`;
   switch (end.kind) {
     case "ended":

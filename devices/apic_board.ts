@@ -30,6 +30,8 @@ const IO_APIC_ID = 0;
 
 /** How a processor is told to start and to stop. */
 export interface ProcessorWires {
+  /** The processor's INTR; called when its level changes. Whoever wants to look at it has `ApicBoard.apics`. */
+  readonly interrupt?: (level: boolean) => void;
   /** The processor's NMI. */
   readonly nmi?: () => void;
   /** INIT: the processor resets itself and waits for `startup`. */

@@ -16,6 +16,7 @@ function machine(processors = 1) {
     pic,
     powerOff: () => log.push("off"),
     processors: Array.from({ length: processors }, (_, n) => ({
+      nmi: () => log.push(`nmi ${n}`),
       init: () => log.push(`init ${n}`),
       startup: (vector) => log.push(`startup ${n} ${vector}`),
     })),
@@ -137,4 +138,90 @@ Deno.test("ApicBoard takes any access without an error", () => {
     }
     if (random(500) === 0) { for (const device of board.devices) device.reset(); }
   }
+});
+
+const ICR = LOCAL_APIC_BASE + 0x300, ICR_HIGH = LOCAL_APIC_BASE + 0x310;
+const LDR = LOCAL_APIC_BASE + 0xd0, DFR = LOCAL_APIC_BASE + 0xe0, TPR = LOCAL_APIC_BASE + 0x80;
+
+/** Four processors, switched on, with logical IDs 1, 2, 4 and 8, and who takes what. */
+function fourProcessors() {
+  const parts = machine(4);
+  const { board, write } = parts;
+  const as = (processor: number, address: number, value: number): void => {
+    board.current = processor;
+    write(address, value);
+  };
+  for (let n = 0; n < 4; n++) {
+    as(n, LOCAL_APIC_BASE + 0xf0, 0x1ff);
+    as(n, LDR, 1 << 24 + n);
+  }
+  /** Sends from a processor; gives the processors that an interrupt has come to. */
+  const send = (from: number, low: number, destination = 0): number[] => {
+    as(from, ICR_HIGH, destination << 24);
+    as(from, ICR, low);
+    return taken();
+  };
+  const taken = (): number[] =>
+    board.apics.flatMap((apic, n) => {
+      if (!apic.pending) return [];
+      apic.acknowledge();
+      as(n, LOCAL_APIC_BASE + 0xb0, 0);
+      return [n];
+    });
+  return { ...parts, as, send, taken };
+}
+
+Deno.test("ApicBoard delivers messages to physical and logical destinations and by shorthands", () => {
+  const { as, send, log } = fourProcessors();
+  assertEquals([send(0, 0x4040, 2), send(3, 0x4040, 3), send(1, 0x4040, 9)], [[2], [3], []], "by ID");
+  assertEquals(send(2, 0x4040, 0xff), [0, 1, 2, 3], "to all IDs");
+  assertEquals([send(0, 0x4840, 0x0a), send(0, 0x4840, 0xf0)], [[1, 3], []], "flat");
+  assertEquals([send(1, 0x44040), send(1, 0x84040), send(1, 0xc4040)], [[1], [0, 1, 2, 3], [0, 2, 3]], "shorthands");
+  for (let n = 0; n < 4; n++) {
+    as(n, DFR, 0x0fffffff);
+    as(n, LDR, (n >> 1 << 4 | 1 << (n & 1)) << 24);
+  }
+  assertEquals([send(0, 0x4840, 0x13), send(0, 0x4840, 0x02), send(0, 0x4840, 0xff)], [[2, 3], [1], [0, 1, 2, 3]]);
+  send(0, 0xc4400);
+  assertEquals(log.splice(0), ["nmi 1", "nmi 2", "nmi 3"]);
+  send(0, 0xc8500);
+  assertEquals(log, [], "the end of INIT means nothing");
+});
+
+Deno.test("ApicBoard gives lowest-priority interrupts to one processor, of those that are on", () => {
+  const { as, send } = fourProcessors();
+  assertEquals(send(0, 0x4940, 0x0f), [0]);
+  [0x50, 0x30, 0x20, 0x30].forEach((priority, n) => as(n, TPR, priority));
+  assertEquals(send(0, 0x4940, 0x0f), [2]);
+  as(2, LOCAL_APIC_BASE + 0xf0, 0xff);
+  assertEquals([send(0, 0x4940, 0x0f), send(0, 0x4940, 0x08), send(0, 0x4940, 0x04)], [[1], [3], []]);
+});
+
+Deno.test("ApicBoard sends the interrupts of I/O APIC and MSI to the processors that they name, the 8259s' to the first", () => {
+  const { board, write, out, taken } = fourProcessors();
+  const pin = (n: number, low: number, destination: number): void => {
+    for (const [register, value] of [[0x11 + 2 * n, destination << 24], [0x10 + 2 * n, low]]) {
+      write(IO_APIC_BASE, register);
+      write(IO_APIC_BASE + 0x10, value);
+    }
+  };
+  const line = board.irq(5), other = board.irq(6);
+  pin(5, 0x45, 2);
+  line(true);
+  assertEquals(taken(), [2]);
+  pin(6, 0x0800 | 0x46, 0x0a);
+  other(true);
+  assertEquals(taken(), [1, 3]);
+  board.bus.sendMsi(0xfee03000, 0x0047);
+  assertEquals(taken(), [3]);
+  board.bus.sendMsi(0xfee0c004 | 0x0000, 0x0148);
+  assertEquals(taken(), [2], "logical 0x0c, lowest priority");
+  programPic(out);
+  line(false);
+  line(true);
+  assertEquals(
+    board.apics.map((apic) => apic.pending),
+    [true, false, true, false],
+    "pin 5 is 2's, LINT0 the first one's",
+  );
 });

@@ -24,14 +24,14 @@
  * | 0xe0000000, or as PCI says | its linear frame buffer, 16 MiB | |
  * | 0xfec00000 | I/O APIC: IRQ 0 at pin 2, the others at the pins of their numbers | by message |
  * | 0xfed00000 | HPET | IRQ 0 and 8 in place of 8254 and clock, or a pin |
- * | 0xfee00000 | local APIC; the 8259s reach the processor through its LINT0 | INTR |
+ * | 0xfee00000 | local APIC, each processor's its own; the 8259s reach the first processor through its LINT0 | INTR |
  *
  * The board knows no processor: it has an INTR pin ({@linkcode Pc.interrupts}), and says what the processor has to do by
  * {@linkcode Pc.exitCode}, {@linkcode Pc.resetRequested} and {@linkcode Pc.a20}.
  * @module
  */
 
-import { ApicBoard } from "./apic_board.ts";
+import { ApicBoard, type ProcessorWires } from "./apic_board.ts";
 import { Bus } from "./bus.ts";
 import { type Clock, VirtualClock } from "./clock.ts";
 import { type CmosContents, writeCmosContents } from "./cmos_contents.ts";
@@ -39,7 +39,7 @@ import { DEBUG_CONSOLE_PORT, DebugConsole } from "./debug_console.ts";
 import { DEBUG_EXIT_LENGTH, DebugExit } from "./debug_exit.ts";
 import { type Device, type SavedState, SavedStateError } from "./device.ts";
 import type { Disk } from "./disk/disk.ts";
-import { Firmware, type FirmwareMachine } from "./firmware/firmware.ts";
+import type { Firmware, FirmwareOptions } from "./firmware/firmware.ts";
 import { FwCfg, type FwCfgOptions } from "./fw_cfg.ts";
 import type { GuestMemory } from "./guest_memory.ts";
 import type { HostEnd } from "./host_end.ts";
@@ -52,6 +52,9 @@ import { I8254 } from "./i8254.ts";
 import { I8259Pair } from "./i8259_pair.ts";
 import type { Interrupter } from "./interrupter.ts";
 import { Mc146818 } from "./mc146818.ts";
+import { NE2000_ISA_IRQ, Ne2000Isa } from "./net/ne2000_isa.ts";
+import { Ne2000Pci } from "./net/ne2000_pci.ts";
+import { type Network, NETWORK_MAC, type NetworkCardOptions } from "./net/network_card.ts";
 import { NullEnd } from "./null_end.ts";
 import { byteMemory } from "./pci/byte_memory.ts";
 import { buildPci } from "./pci/pci_board.ts";
@@ -60,7 +63,11 @@ import { Port61 } from "./port61.ts";
 import { Port92 } from "./port92.ts";
 import { ResetControl, type ResetKind } from "./reset_control.ts";
 import { Uart16550 } from "./uart16550.ts";
+import { Virtio9p, type Virtio9pOptions } from "./virtio/virtio_9p.ts";
 import { VirtioBlock } from "./virtio/virtio_block.ts";
+import { VirtioConsole } from "./virtio/virtio_console.ts";
+import { VirtioEntropy, type VirtioEntropyOptions } from "./virtio/virtio_entropy.ts";
+import { VirtioNet } from "./virtio/virtio_net.ts";
 import { VirtioPci } from "./virtio/virtio_pci.ts";
 import { Vga, VGA_LINEAR_BASE, VGA_LINEAR_SIZE } from "./video/vga.ts";
 
@@ -91,6 +98,18 @@ export interface IdeUnit {
   readonly disk: Disk | undefined;
 }
 
+/** What the APICs of a board with several processors tell them, besides interrupts. */
+export interface ProcessorSignals {
+  /** A processor's INTR has become high. */
+  interrupt(processor: number): void;
+  /** A processor is to take an NMI. */
+  nmi(processor: number): void;
+  /** INIT: a processor resets itself and, unless it is the first, waits for {@linkcode startup}. */
+  init(processor: number): void;
+  /** A processor, if it waits, begins in real mode at `vector << 12`. */
+  startup(processor: number, vector: number): void;
+}
+
 /** What a {@linkcode Pc} is made from. */
 export interface PcOptions {
   /** The host's ends of COM1 to COM4; those that are left out lead nowhere. */
@@ -99,6 +118,8 @@ export interface PcOptions {
   readonly clock?: Clock;
   /** The guest's memory, for devices that reach it by themselves; none: there is none. */
   readonly memory?: GuestMemory;
+  /** How many processors there are, 1..254, with as many local APICs; 1 unless told. Their signals: {@linkcode Pc.signals}. */
+  readonly processors?: number;
   /** The date and time at the beginning: its UTC fields are what the guest sees. The first of January 2025 unless told. */
   readonly time?: Date;
   /** What the CMOS memory says; none: it is clear. */
@@ -113,8 +134,16 @@ export interface PcOptions {
   readonly ide?: readonly (IdeUnit | undefined)[];
   /** Disks on virtio, where there is PCI: its devices 3 and up. None unless told. */
   readonly virtioDisks?: readonly Disk[];
-  /** What the built-in firmware is to know; none: there is no such firmware. Somebody has to install it at each start. */
-  readonly firmware?: FirmwareMachine;
+  /** Folders of the host, shown to the guest by 9P on virtio, where there is PCI. None unless told. */
+  readonly shares?: readonly Omit<Virtio9pOptions, "clock">[];
+  /** The host's end of a console on virtio, where there is PCI; none: there is no such console. */
+  readonly virtioConsole?: HostEnd;
+  /** What the guest gets random bytes from on virtio, where there is PCI; none: there is no such device. */
+  readonly entropy?: VirtioEntropyOptions["fill"];
+  /** A network card; those on PCI want PCI. None unless told. */
+  readonly network?: NetworkCardOptions;
+  /** Makes the built-in firmware; none: there is no such firmware. Somebody has to install it at each start. */
+  readonly firmware?: (wires: Pick<FirmwareOptions, "guest" | "a20">) => Firmware;
   /** What another firmware, such as SeaBIOS, is told by fw_cfg; none: there is no such device. */
   readonly fwCfg?: Omit<FwCfgOptions, "memory">;
   /** Takes what the guest writes to the debug console; it is lost unless told. */
@@ -163,12 +192,16 @@ export class Pc {
   readonly firmware?: Firmware;
   /** Called when the A20 gate opens or closes. It is open at first. */
   onA20: (open: boolean) => void = () => {};
+  /** Told what the APICs of several processors want of them; of one processor nothing is told. */
+  signals: Partial<ProcessorSignals> = {};
   /** Whether somebody may use keyboard and mouse at any time, so that a guest that halts has something to wait for. */
   attended: boolean = false;
   readonly #serial: readonly HostEnd[];
   readonly #devices: Device[] = [];
   /** Interrupt controllers, which are restored after whatever drives them. */
   readonly #controllers: readonly Device[];
+  readonly #network: Network | undefined;
+  readonly #console: { readonly device: VirtioConsole; readonly end: HostEnd } | undefined;
   #a20 = true;
   #inputListener: () => void = () => {};
   #exitCode: number | undefined;
@@ -188,7 +221,8 @@ export class Pc {
     const reset = (kind: ResetKind): void => this.requestReset(kind);
 
     this.pic = this.add(new I8259Pair({ interrupt: (level) => this.apic.external(level) }));
-    const apic = this.apic = new ApicBoard({ clock, pic: this.pic, powerOff: () => this.end(0) });
+    const processors = this.#wires(options.processors ?? 1);
+    const apic = this.apic = new ApicBoard({ clock, pic: this.pic, powerOff: () => this.end(0), processors });
     const chips = apic.devices;
     for (const chip of chips) this.add(chip);
     const drivers: readonly Device[] = [apic.hpet, apic.power];
@@ -196,7 +230,7 @@ export class Pc {
     this.pit = this.add(new I8254({ clock, interrupt: apic.timer }));
     this.add(new Port61(this.pit));
     this.rtc = this.add(new Mc146818({ clock, interrupt: apic.realTimeClock, time }));
-    if (options.cmos !== undefined) writeCmosContents(this.rtc, options.cmos);
+    if (options.cmos !== undefined) writeCmosContents(this.rtc, { processors: options.processors, ...options.cmos });
     this.add(new Port92({ a20: (open) => this.setA20(open), reset: () => reset("processor") }));
     const resetControl = new ResetControl({ reset });
     this.keyboard = this.add(
@@ -224,6 +258,13 @@ export class Pc {
       for (const disk of options.virtioDisks ?? []) {
         this.pci.plug(new VirtioPci(new VirtioBlock({ disk, clock }), this.memory));
       }
+      for (const share of options.shares ?? []) {
+        this.pci.plug(new VirtioPci(new Virtio9p({ ...share, clock }), this.memory));
+      }
+      if (options.virtioConsole !== undefined) this.#console = this.#plugConsole(options.virtioConsole);
+      if (options.entropy !== undefined) {
+        this.pci.plug(new VirtioPci(new VirtioEntropy({ fill: options.entropy }), this.memory));
+      }
     } else {
       this.add(resetControl);
       if (linear !== undefined) {
@@ -231,6 +272,7 @@ export class Pc {
         this.mmio.attach(frameBuffer, byteMemory(linear));
       }
     }
+    this.#network = options.network && this.#plugNetwork(options.network);
     this.coms = COMS.map(({ port, irq }, n) =>
       this.add(
         new Uart16550({
@@ -244,9 +286,11 @@ export class Pc {
       )
     );
     if (options.firmware !== undefined) {
-      this.firmware = this.add(new Firmware({ ...options.firmware, guest: this.memory, a20: () => this.a20 }));
+      this.firmware = this.add(options.firmware({ guest: this.memory, a20: () => this.a20 }));
     }
-    if (options.fwCfg !== undefined) this.add(new FwCfg({ ...options.fwCfg, memory: this.memory }));
+    if (options.fwCfg !== undefined) {
+      this.add(new FwCfg({ processors: options.processors, ...options.fwCfg, memory: this.memory }));
+    }
     this.ports.attach(
       { name: "debug console", base: DEBUG_CONSOLE_PORT, length: 1 },
       new DebugConsole(debugConsole),
@@ -257,6 +301,19 @@ export class Pc {
         new DebugExit((code) => this.end(code)),
       );
     }
+  }
+
+  /** The wires of several processors; the only one has none but INTR. */
+  #wires(count: number): ProcessorWires[] {
+    if (count === 1) return [{}];
+    return Array.from({ length: count }, (_, n) => ({
+      interrupt: (level) => {
+        if (level) this.signals.interrupt?.(n);
+      },
+      nmi: () => this.signals.nmi?.(n),
+      init: () => this.signals.init?.(n),
+      startup: (vector) => this.signals.startup?.(n, vector),
+    }));
   }
 
   /** Two channels of IDE; gives their bus master. */
@@ -275,6 +332,23 @@ export class Pc {
       this.add(new IdeChannel({ ...place, drives: [...drives], interrupt: this.irq(14 + n), dma }));
     });
     return master;
+  }
+
+  /** A console on virtio. */
+  #plugConsole(end: HostEnd): { readonly device: VirtioConsole; readonly end: HostEnd } {
+    const device = new VirtioConsole(end);
+    this.pci?.plug(new VirtioPci(device, this.memory));
+    return { device, end };
+  }
+
+  /** A network card with its network. */
+  #plugNetwork({ card, mac = NETWORK_MAC, network: open }: NetworkCardOptions): Network {
+    const network = open({ clock: this.clock, delivered: () => this.wake() });
+    const { port } = network;
+    if (card === "ne2k_isa") this.add(new Ne2000Isa({ port, mac, interrupt: this.irq(NE2000_ISA_IRQ) }));
+    else if (card === "ne2k_pci") this.pci?.plug(new Ne2000Pci({ port, mac }));
+    else this.pci?.plug(new VirtioPci(new VirtioNet({ port, mac }), this.memory));
+    return network;
   }
 
   /**
@@ -304,7 +378,7 @@ export class Pc {
     return this.apic.irq(irq);
   }
 
-  /** What the processor's INTR pin is wired to. */
+  /** What the first processor's INTR pin is wired to; that of the others is in {@linkcode ApicBoard.apics}. */
   get interrupts(): Interrupter {
     return this.apic.apics[0];
   }
@@ -361,11 +435,19 @@ export class Pc {
   /** Fetches what the host has for the guest; to be called when {@linkcode onInput} was, and from time to time. */
   poll(): void {
     for (const com of this.coms) if (com.listens) com.poll();
+    this.#console?.device.poll();
+  }
+
+  /** Whether the network may bring something without the guest's doing. */
+  get isOnline(): boolean {
+    return this.#network?.awaits() ?? false;
   }
 
   /** Whether something from outside may still wake the guest. */
   get awaitsInput(): boolean {
-    return this.attended || this.coms.some(({ listens }, n) => listens && this.#serial[n].ended === false);
+    return this.attended || this.isOnline ||
+      (this.#console !== undefined && this.#console.device.listens && this.#console.end.ended === false) ||
+      this.coms.some(({ listens }, n) => listens && this.#serial[n].ended === false);
   }
 
   /**
@@ -375,6 +457,7 @@ export class Pc {
   onInput(listener: () => void): void {
     this.#inputListener = listener;
     for (const end of this.#serial) end.onInput?.(listener);
+    this.#console?.end.onInput?.(listener);
   }
 
   /** Tells whoever waits that something has come: after keys were pressed, for example. */

@@ -2,6 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { BusConflictError } from "./bus.ts";
 import { VirtualClock } from "./clock.ts";
 import { SavedStateError } from "./device.ts";
+import type { NetworkCardOptions } from "./net/network_card.ts";
 import { NullEnd } from "./null_end.ts";
 import { Pc, type PcOptions } from "./pc.ts";
 
@@ -164,6 +165,33 @@ Deno.test("Pc has PCI with a VGA and disks on virtio where asked, and saves and 
   const other = board(options).pc;
   other.restore(JSON.parse(JSON.stringify(pc.save())));
   assertEquals([other.vga?.lines()[0], other.save()], ["A", pc.save()]);
+});
+
+Deno.test("Pc has a network card where asked, on PCI or ISA", () => {
+  let waits = false, woken = 0;
+  let wake = (): void => {};
+  const network: NetworkCardOptions["network"] = ({ delivered }) => {
+    wake = delivered;
+    const port = { connect: () => {}, send: () => {}, resume: () => {} };
+    return { port, awaits: () => waits };
+  };
+  for (const [card, id] of [["virtio", 0x10001af4], ["ne2k_pci", 0x802910ec], ["ne2k_isa", 0xffffffff]] as const) {
+    const { pc } = board({ pci: true, network: { card, network } });
+    pc.onInput(() => woken++);
+    wake();
+    assertEquals(woken, 1);
+    woken = 0;
+    pc.ports.out(0xcf8, 4, 0x80001800);
+    assertEquals(pc.ports.in(0xcfc, 4), id);
+    assertEquals(pc.ports.in(0x30a, 1), card === "ne2k_isa" ? 0x50 : 0xff);
+    assertEquals([pc.isOnline, pc.awaitsInput], [false, false]);
+    waits = true;
+    assertEquals([pc.isOnline, pc.awaitsInput], [true, true]);
+    waits = false;
+    pc.reset();
+    board({ pci: true, network: { card, network } }).pc.restore(JSON.parse(JSON.stringify(pc.save())));
+  }
+  assertEquals(woken, 0);
 });
 
 Deno.test("Pc without PCI has the frame buffer where it always was", () => {

@@ -5,7 +5,8 @@
  */
 
 import type { Pc } from "../devices/pc.ts";
-import { type AccessServer, KVM_EXIT_IO, KVM_EXIT_MMIO, type Vcpu } from "../mod.ts";
+import { type AccessServer, KVM_EXIT_IO, KVM_EXIT_MMIO } from "../mod.ts";
+import type { Processors } from "./processors.ts";
 import type { RealTime, VirtualTime } from "./time.ts";
 
 /** The host's clock is looked at every so many accesses. */
@@ -13,8 +14,8 @@ const ACCESSES_BETWEEN_LOOKS = 512;
 
 /** What the answers depend on. */
 export interface AccessServerOptions {
-  /** The processor. */
-  readonly vcpu: Vcpu;
+  /** The processors; the current one makes the access. */
+  readonly processors: Processors;
   /** The board. */
   readonly pc: Pc;
   /** The board's time. */
@@ -80,18 +81,19 @@ export class BoardServer implements AccessServer {
 
   /** Time goes by; not if that calls a device, which may do anything. */
   #begin(kind: number): boolean {
-    const { vcpu, time, exits } = this.#options;
-    if (time.kind === "virtual" && !time.accessQuietly(vcpu.instructions!)) return false;
+    const { processors, time, exits } = this.#options;
+    if (time.kind === "virtual" && !time.accessQuietly(processors.current.vcpu.instructions!)) return false;
     exits[kind]++;
     return true;
   }
 
   /** The run ends where an exit would have changed its course. */
   #end(): void {
-    const { vcpu, pc, time } = this.#options;
+    const { processors, pc, time } = this.#options;
+    const { vcpu, interrupts } = processors.current;
     const late = ++this.#accesses % ACCESSES_BETWEEN_LOOKS === 0 && performance.now() >= this.sliceEnd;
     const { next } = time;
-    if (late || pc.interrupts.pending !== this.window || pc.exitCode !== undefined) vcpu.endBy(0);
+    if (late || interrupts.pending !== this.window || processors.disturbed || pc.exitCode !== undefined) vcpu.endBy(0);
     else if (time.kind === "real") {
       if (next !== undefined && next < this.plannedNext) vcpu.endBy(0);
     } else if (next !== undefined) vcpu.endBy(vcpu.instructions! + next - time.clock.now());

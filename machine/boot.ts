@@ -7,8 +7,11 @@ import { BufferEnd } from "../devices/buffer_end.ts";
 import type { Pc } from "../devices/pc.ts";
 import { encodePng } from "../devices/video/png.ts";
 import type { Vga, VgaFrame } from "../devices/video/vga.ts";
+import type { ExpectOptions } from "./boot_options.ts";
 import { buildMachine, type BuiltMachine, type MachineConfig } from "./build.ts";
+import type { Vcpu, Vm } from "../mod.ts";
 import type { Machine } from "./machine.ts";
+import { ExpectError } from "./expect_error.ts";
 import type { RunEnd, RunRecord } from "./run_loop.ts";
 
 /** How long something is waited for unless told otherwise, in milliseconds. */
@@ -24,18 +27,6 @@ export interface BootConfig extends Omit<MachineConfig, "board"> {
   readonly reboot?: boolean;
   /** Milliseconds after which the machine is stopped, whatever it does; two minutes unless told. */
   readonly timeoutMs?: number;
-}
-
-/** How long to wait. */
-export interface ExpectOptions {
-  /** Milliseconds; a minute unless told. */
-  readonly timeoutMs?: number;
-}
-
-/** What was waited for did not come. The message says what was there instead. */
-export class ExpectError extends Error {
-  /** `"ExpectError"`. */
-  override readonly name: string = "ExpectError";
 }
 
 /** Somebody who waits. */
@@ -282,6 +273,16 @@ export class BootedMachine implements AsyncDisposable {
       watch.look();
     };
     this.#run.then(({ end }) => settle(wordsFor(end)), (error) => settle(`the machine has failed: ${error}`));
+  }
+
+  /** Its memory. */
+  get vm(): Vm {
+    return this.machine.vm;
+  }
+
+  /** Its processors. */
+  get vcpus(): readonly Vcpu[] {
+    return this.machine.vcpus;
   }
 
   /**

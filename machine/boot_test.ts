@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { testOnBackends } from "../tests/cli_support.ts";
-import { boot, type BootedMachine, ExpectError } from "./boot.ts";
+import { boot, type BootedMachine } from "./boot.ts";
+import { ExpectError } from "./expect_error.ts";
 import type { ClockKind } from "./time.ts";
 import { pcMemory } from "./memory_layout.ts";
 

@@ -1,5 +1,5 @@
 /**
- * Building a machine: the engine, memory, the board and a processor.
+ * Building a machine: the engine, memory, the board and its processors.
  * @module
  */
 
@@ -7,6 +7,7 @@ import { Pc, type PcOptions } from "../devices/pc.ts";
 import {
   type CpuidEntry,
   type EngineChoice,
+  KVM_MAX_VCPUS,
   KVM_MEM_LOG_DIRTY_PAGES,
   KvmCpuid,
   KvmError,
@@ -17,7 +18,7 @@ import {
 import { VmMemory } from "./guest_memory.ts";
 import { Machine } from "./machine.ts";
 import type { MemoryAlias, MemoryRegion } from "./memory_layout.ts";
-import { boardCpuid } from "./processor.ts";
+import { boardCpuid, processorCpuid } from "./processor.ts";
 import { type ClockKind, machineTime } from "./time.ts";
 
 /** What a machine is built from. */
@@ -36,8 +37,13 @@ export interface MachineConfig {
   readonly aliases?: readonly MemoryAlias[];
   /** What CPUID answers; none: on the software engine `boardCpuid()`, on the real device what that answers. */
   readonly cpuid?: readonly CpuidEntry[];
+  /**
+   * How many processors there are, 1 to 16, which take turns; 1 unless told. More than one want the software engine, which `auto` is
+   * then.
+   */
+  readonly processors?: number;
   /** What the board is made from; clock and memory are added. Unless it says otherwise, real time begins with the host's date. */
-  readonly board: Omit<PcOptions, "clock" | "memory">;
+  readonly board: Omit<PcOptions, "clock" | "memory" | "processors">;
   /** See {@linkcode Machine}. */
   readonly start: (vm: Vm, vcpu: Vcpu, pc: Pc) => void;
 }
@@ -71,22 +77,32 @@ export interface BuiltMachine extends Disposable {
  * @throws KvmError The engine cannot be had, or refuses something.
  * @throws MemoryConfigError It refuses the memory.
  * @throws BusConflictError The board has no room for debug-exit where it was asked for.
+ * @throws RangeError More processors are wanted than the engine can run on a board.
  */
 export function buildMachine(config: MachineConfig): BuiltMachine {
-  const { clock = "real", engine, onFallback, board, start } = config;
+  const { clock = "real", engine, onFallback, processors = 1, board, start } = config;
   using stack = new DisposableStack();
   const time = machineTime(clock);
   const wanted = config.backend ?? "soft";
-  const backend = wanted === "auto" && clock === "virtual" ? "soft" : wanted;
+  const backend = wanted === "auto" && (clock === "virtual" || processors > 1) ? "soft" : wanted;
+  const most = backend === "kvm" ? 1 : KVM_MAX_VCPUS;
+  if (processors > most) {
+    throw new RangeError(
+      `Cannot build a machine with ${processors} processors on the engine "${backend}": it runs ${most}`,
+    );
+  }
   const kvm = stack.use(openKvm({ backend, engine, timestamp: time.timestamp, onFallback }));
   const vm = stack.use(kvm.createVm());
   layOut(vm, config);
   const date = clock === "real" ? new Date() : undefined;
-  const pc = new Pc({ time: date, ...board, clock: time.clock, memory: new VmMemory(vm) });
-  const vcpu = stack.use(vm.createVcpu(0));
+  const pc = new Pc({ time: date, ...board, clock: time.clock, memory: new VmMemory(vm), processors });
   const cpuid = config.cpuid ?? (kvm.backend === "soft" ? boardCpuid() : []);
-  if (cpuid.length > 0) vcpu.setCpuid(new KvmCpuid(cpuid));
-  const machine = new Machine({ kvm, vm, vcpu, pc, time, start: () => start(vm, vcpu, pc) });
+  const [vcpu, ...others] = Array.from({ length: processors }, (_, index) => {
+    const one = stack.use(vm.createVcpu(index));
+    if (cpuid.length > 0) one.setCpuid(new KvmCpuid(processorCpuid(cpuid, index, processors)));
+    return one;
+  });
+  const machine = new Machine({ kvm, vm, vcpu, others, pc, time, start: () => start(vm, vcpu, pc) });
   const held = stack.move();
   return { machine, [Symbol.dispose]: () => held.dispose() };
 }

@@ -1,6 +1,6 @@
 /**
- * Running a guest on a board until one of them ends: the processor's exits are served, the board's interrupts injected, time goes
- * by, and a processor that halts sleeps.
+ * Running a guest on a board until one of them ends: the processors' exits are served, the board's interrupts injected, time goes
+ * by, and a machine whose processors all halt sleeps. Several processors take turns (`processors.ts`).
  *
  * The guest runs in slices of about ten milliseconds, between which the event loop gets its turn, and never past the next timer
  * of the board: on the software engine by a number of instructions (exact with virtual time, and by the guest's speed so far
@@ -10,7 +10,6 @@
 
 import { setImmediate } from "node:timers";
 import type { HostEnd } from "../devices/host_end.ts";
-import type { Interrupter } from "../devices/interrupter.ts";
 import type { Pc } from "../devices/pc.ts";
 import {
   KVM_EXIT_DEBUG,
@@ -23,10 +22,10 @@ import {
   KVM_EXIT_MMIO,
   KVM_EXIT_SHUTDOWN,
   type RunOptions,
-  type Vcpu,
   type VcpuExit,
 } from "../mod.ts";
 import { BoardServer } from "./access_server.ts";
+import type { Processor, Processors } from "./processors.ts";
 import type { RealTime, VirtualTime } from "./time.ts";
 
 /** What the kernel answers to a hypercall that it does not know: -KVM_ENOSYS. */
@@ -36,6 +35,8 @@ const NO_SUCH_HYPERCALL = BigInt.asUintN(64, -1000n);
 const SLICE_MS = 10;
 /** A slice that would go on for less than this is over. */
 const SLICE_REST_MS = 2.5;
+/** The longest turn of one of several processors with real time, in milliseconds. */
+const TURN_MS = 2;
 /** The host's clock is looked at every so many exits. */
 const EXITS_BETWEEN_LOOKS = 32;
 /** A run is not bounded to less than this by a timer, in milliseconds. */
@@ -53,28 +54,31 @@ const LONGEST_SLEEP_MS = 2 ** 31 - 1;
 /** An idle guest with virtual time looks at the host's clock every so many timers. */
 const SKIPS_BETWEEN_LOOKS = 64;
 
+/** How often the event loop goes round in its turn while there is a network. */
+const ONLINE_ROUNDS = 3;
+
 /** Where `kvm_run` has these fields; they are read and written there in each turn. */
 const REQUEST_INTERRUPT_WINDOW = 0, READY_FOR_INTERRUPT_INJECTION = 12, IF_FLAG = 13, CR8 = 16, APIC_BASE = 24;
 
 /** Who stands between the loop and the processor: a debugger or tracer. */
 export interface RunControl {
-  /** In place of `Vcpu.run`. */
-  run(options: RunOptions): VcpuExit;
+  /** In place of `Vcpu.run` of the processor with this number. */
+  run(options: RunOptions, processor: number): VcpuExit;
   /** While the guest must not run: a promise for its going on. */
   paused(): Promise<void> | undefined;
   /** Whether the guest is to end. */
   readonly killed: boolean;
   /** Told that the guest cannot go on; the loop ends when that is settled. */
-  failed(kind: "crash" | "stuck"): Promise<void>;
+  failed(kind: "crash" | "stuck", processor: number): Promise<void>;
 }
 
 /** What a guest runs on. */
 export interface RunSetup {
-  /** The processor. */
-  readonly vcpu: Vcpu;
+  /** The processors. */
+  readonly processors: Processors;
   /** The board. */
   readonly pc: Pc;
-  /** The board's time; virtual time wants a processor that counts instructions. */
+  /** The board's time; virtual time wants processors that count instructions. */
   readonly time: RealTime | VirtualTime;
   /** Whose output is shown in each turn of the event loop; the host's ends of the serial lines, as a rule. */
   readonly outputs: readonly Pick<HostEnd, "flush">[];
@@ -84,23 +88,23 @@ export interface RunSetup {
   readonly signal?: AbortSignal;
   /** Who stands between the loop and the processor. */
   readonly control?: RunControl;
-  /** Told of each exit once it was served. */
-  readonly trace?: (exit: VcpuExit) => void;
+  /** Told of each exit once it was served, with the processor's number. */
+  readonly trace?: (exit: VcpuExit, processor: number) => void;
+  /** Does what INIT, startup messages and NMI have told a processor. */
+  readonly settle: (processor: Processor) => void;
   /** Resets the machine when the guest or the board asks for it. Without it, such a wish ends the run. */
   readonly reset?: () => void;
   /** Whether a triple fault resets the machine too, rather than ending the run; no unless told. */
   readonly resetOnCrash?: boolean;
   /** Called in each turn of the event loop, after the board has been polled. */
   readonly onTurn?: () => void;
-  /** Whether the processor is in HLT, as an earlier run has told; no unless told. */
-  readonly halted?: boolean;
 }
 
 /** Why a run ended. */
 export type RunEnd =
   | { readonly kind: "ended"; readonly code: number }
   | { readonly kind: "halted" | "timeout" | "reset" | "stopped" }
-  | { readonly kind: "shutdown" | "stuck"; readonly exit: VcpuExit };
+  | { readonly kind: "shutdown" | "stuck"; readonly exit: VcpuExit; readonly processor: number };
 
 /** What happened during a run. */
 export interface RunRecord {
@@ -110,8 +114,6 @@ export interface RunRecord {
   readonly exits: readonly number[];
   /** Milliseconds that it took. */
   readonly milliseconds: number;
-  /** Whether the processor is in HLT. */
-  readonly halted: boolean;
 }
 
 /**
@@ -126,12 +128,11 @@ export async function runLoop(setup: RunSetup): Promise<RunRecord> {
 
 class RunLoop {
   readonly #setup: RunSetup;
-  readonly #vcpu: Vcpu;
+  readonly #processors: Processors;
+  /** Whether there are several of them. */
+  readonly #several: boolean;
   readonly #pc: Pc;
-  readonly #interrupts: Interrupter;
   readonly #time: RealTime | VirtualTime;
-  readonly #shared: Uint8Array;
-  readonly #view: DataView;
   readonly #exits: number[] = new Array<number>(KVM_EXIT_INTR + 1).fill(0);
   readonly #limit: { maxInstructions: number } = { maxInstructions: LEAST_RUN };
   /** Whether instructions are counted. */
@@ -154,25 +155,22 @@ class RunLoop {
   #alarmAt = 0;
   #served = 0;
   #skips = 0;
-  #halted: boolean;
-  /** The byte of IA32_APIC_BASE that has the APIC's switch, as it was last. */
-  #apicSwitch = -1;
-  /** Whether the processor takes an interrupt now. */
-  #ready = false;
+  /** Whose turn it is. */
+  #at: Processor;
+  /** Whether a debugger has kept it from running. */
+  #kept = false;
   #wake: () => void = () => {};
 
   constructor(setup: RunSetup) {
-    const { vcpu, pc, time, timeoutMs = Infinity } = setup;
+    const { processors, pc, time, timeoutMs = Infinity } = setup;
+    const { vcpu } = this.#at = processors.current;
     this.#setup = setup;
-    this.#halted = setup.halted ?? false;
-    this.#vcpu = vcpu;
+    this.#processors = processors;
+    this.#several = processors.several;
     this.#pc = pc;
-    this.#interrupts = pc.interrupts;
     this.#time = time;
-    this.#shared = vcpu.shared;
-    this.#view = new DataView(this.#shared.buffer, this.#shared.byteOffset, this.#shared.byteLength);
     this.#counts = vcpu.instructions !== undefined;
-    this.#server = new BoardServer({ vcpu, pc, time, exits: this.#exits });
+    this.#server = new BoardServer({ processors, pc, time, exits: this.#exits });
     this.#alarm = this.#counts ? undefined : vcpu.alarm;
     const now = performance.now();
     this.#deadline = now + timeoutMs;
@@ -183,20 +181,21 @@ class RunLoop {
 
   async run(): Promise<RunRecord> {
     const { signal, control, trace } = this.#setup;
+    const { all } = this.#processors;
     const start = performance.now();
     // Who watches exits wants to see them all.
-    if (control === undefined && trace === undefined) this.#vcpu.serve(this.#server);
+    if (control === undefined && trace === undefined) { for (const { vcpu } of all) vcpu.serve(this.#server); }
     const wake = (): void => this.#wake();
     signal?.addEventListener("abort", wake);
     this.#pc.onInput(wake);
     try {
       const end = await this.#untilEnd(start);
       this.#flush();
-      return { end, exits: this.#exits, milliseconds: performance.now() - start, halted: this.#halted };
+      return { end, exits: this.#exits, milliseconds: performance.now() - start };
     } finally {
       signal?.removeEventListener("abort", wake);
       this.#pc.onInput(() => {});
-      this.#vcpu.serve(null);
+      for (const { vcpu } of all) vcpu.serve(null);
       this.#alarm?.(0);
     }
   }
@@ -213,7 +212,7 @@ class RunLoop {
       if (control?.killed) return { kind: "ended", code: 0 };
       const wish = this.#boardsWish();
       if (wish !== undefined) return wish;
-      if (this.#halted && !this.#interrupts.pending) {
+      if (!this.#at.runs && !this.#next()) {
         const end = await this.#idle();
         if (end !== undefined) return end;
         continue;
@@ -224,7 +223,7 @@ class RunLoop {
       const { reason } = exit;
       if (reason !== KVM_EXIT_INTR) {
         this.#exits[reason]++;
-        trace?.(exit);
+        trace?.(exit, this.#at.index);
       }
       if (end !== undefined) {
         if (end.kind === "shutdown" && this.#setup.resetOnCrash && this.#setup.reset !== undefined) {
@@ -233,10 +232,11 @@ class RunLoop {
         }
         if (end.kind === "shutdown" || end.kind === "stuck") {
           this.#flush();
-          await control?.failed(end.kind === "shutdown" ? "crash" : "stuck");
+          await control?.failed(end.kind === "shutdown" ? "crash" : "stuck", end.processor);
         }
         return end;
       }
+      if (this.#several) this.#takeTurns(reason);
       if (!this.#mustLook(reason)) continue;
       const now = performance.now();
       if (now >= this.#deadline) return { kind: "timeout" };
@@ -255,33 +255,58 @@ class RunLoop {
     if (resetRequested === undefined) return undefined;
     if (this.#setup.reset === undefined) return { kind: "reset" };
     this.#setup.reset();
-    this.#halted = this.#ready = false;
+    this.#at = this.#processors.current;
     return undefined;
+  }
+
+  /** Whether another processor than the present one, or this one after all, has its turn now. */
+  #next(): boolean {
+    if (!this.#several || !(this.#kept ? this.#processors.skip() : this.#processors.next())) return false;
+    this.#kept = false;
+    this.#at = this.#processors.current;
+    return true;
+  }
+
+  /**
+   * Another processor has its turn, if this one's is over. An access that an exit has left open comes to its end before: what it has
+   * read must not be older than what others do.
+   */
+  #takeTurns(reason: VcpuExit["reason"]): void {
+    if (reason === KVM_EXIT_IO || reason === KVM_EXIT_MMIO || reason === KVM_EXIT_HYPERCALL) return;
+    if (this.#kept || this.#processors.over) this.#next();
   }
 
   /** Offers an interrupt that waits, and runs the processor. */
   #enter(): VcpuExit {
     const { control } = this.#setup;
-    const shared = this.#shared;
-    const interrupts = this.#interrupts;
+    const at = this.#at;
+    const { vcpu, shared, interrupts } = at;
+    if (at.told) this.#setup.settle(at);
     let window = interrupts.pending;
-    if (window && this.#ready) {
-      this.#vcpu.interrupt(interrupts.acknowledge());
+    if (window && at.ready) {
+      vcpu.interrupt(interrupts.acknowledge());
       window = interrupts.pending;
     }
     shared[REQUEST_INTERRUPT_WINDOW] = window ? 1 : 0;
     this.#server.window = window;
     if (interrupts.taskPriority !== undefined) shared[CR8] = interrupts.taskPriority;
-    this.#halted = false;
+    at.halted = false;
     const limit = this.#bound();
-    const exit = control === undefined ? this.#vcpu.run(limit) : control.run(limit);
-    this.#ready = shared[READY_FOR_INTERRUPT_INJECTION] !== 0;
-    if (this.#time.kind === "virtual") this.#time.sync(this.#instructions());
+    const exit = control === undefined ? vcpu.run(limit) : this.#enterBy(control, limit);
+    at.ready = shared[READY_FOR_INTERRUPT_INJECTION] !== 0;
+    if (this.#time.kind === "virtual") this.#time.sync(vcpu.instructions ?? 0);
     if (interrupts.taskPriority !== undefined) interrupts.taskPriority = shared[CR8] & 0xf;
-    if (shared[APIC_BASE + 1] !== this.#apicSwitch) {
-      this.#apicSwitch = shared[APIC_BASE + 1];
-      interrupts.apicBase?.(this.#view.getUint32(APIC_BASE, true));
+    if (shared[APIC_BASE + 1] !== at.apicSwitch) {
+      at.apicSwitch = shared[APIC_BASE + 1];
+      interrupts.apicBase?.(at.view.getUint32(APIC_BASE, true));
     }
+    return exit;
+  }
+
+  #enterBy(control: RunControl, limit: RunOptions): VcpuExit {
+    const before = this.#instructions();
+    const exit = control.run(limit, this.#at.index);
+    this.#kept = this.#instructions() === before;
     return exit;
   }
 
@@ -291,12 +316,13 @@ class RunLoop {
     if (this.#time.kind === "virtual" && this.#time.next !== undefined) {
       most = Math.min(most, this.#time.next - this.#time.clock.now());
     }
+    if (this.#several) most = Math.min(most, this.#processors.bound());
     this.#limit.maxInstructions = Math.max(1, most);
     return this.#limit;
   }
 
   #instructions(): number {
-    return this.#counts ? this.#vcpu.instructions ?? 0 : 0;
+    return this.#counts ? this.#processors.instructions : 0;
   }
 
   /** Whether it is time to look at the host's clock. */
@@ -316,6 +342,7 @@ class RunLoop {
     this.#rate = Math.min(this.#rate * 2, Math.max(this.#rate / 4, measured));
     this.#measuredAt = now;
     this.#measuredInstructions = instructions;
+    if (this.#time.kind === "real") this.#processors.most = this.#rate * TURN_MS;
   }
 
   /** Calls the timers that are due, and decides how far the guest goes before the next look at the host's clock. */
@@ -345,7 +372,20 @@ class RunLoop {
   /** The event loop has its turn. */
   async #turn(): Promise<void> {
     this.#flush();
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    // What the network reads comes in steps.
+    for (let rounds = this.#pc.isOnline ? ONLINE_ROUNDS : 1; rounds > 0; rounds--) await nextRound();
+    this.#begin();
+  }
+
+  /** The same for so many milliseconds, or until something has come. */
+  async #turns(milliseconds: number): Promise<void> {
+    const until = performance.now() + milliseconds;
+    let woken = false;
+    this.#wake = () => woken = true;
+    do {
+      await nextRound();
+    } while (!woken && performance.now() < until);
+    this.#wake = () => {};
     this.#begin();
   }
 
@@ -371,26 +411,29 @@ class RunLoop {
     this.#begin();
   }
 
-  /** Waits for whatever may wake the halted processor, once; says so if nothing can. */
+  /** Waits for whatever may wake a halted processor, once; says so if nothing can. */
   async #idle(): Promise<RunEnd | undefined> {
     const { signal } = this.#setup;
     const time = this.#time;
     this.#pc.poll();
-    if (this.#interrupts.pending) return undefined;
+    if (this.#at.runs || this.#next()) return undefined;
     const { next } = time;
-    if (this.#interrupts.deaf || (next === undefined && !this.#pc.awaitsInput)) return { kind: "halted" };
-    if (time.kind === "virtual" && next !== undefined) {
+    if (this.#processors.deaf || (next === undefined && !this.#pc.awaitsInput)) return { kind: "halted" };
+    const isOnline = this.#pc.isOnline;
+    if (time.kind === "virtual" && next !== undefined && !isOnline) {
       time.skip();
       if (++this.#skips % SKIPS_BETWEEN_LOOKS !== 0) return undefined;
     }
     const now = performance.now();
     if (now >= this.#deadline) return { kind: "timeout" };
     if (signal?.aborted) return { kind: "stopped" };
-    if (time.kind === "virtual" && next !== undefined) {
+    if (time.kind === "virtual" && next !== undefined && !isOnline) {
       if (now >= this.#sliceEnd) await this.#turn();
       return undefined;
     }
     await this.#sleep(now, next === undefined ? Infinity : (next - time.clock.now()) / 1e6);
+    // While the network may bring something, virtual time goes by no faster than the host's.
+    if (time.kind === "virtual" && !this.#at.runs && !this.#next()) time.skip();
     return undefined;
   }
 
@@ -399,9 +442,13 @@ class RunLoop {
     const { control, onTurn } = this.#setup;
     const most = Math.min(this.#deadline - now, control === undefined ? LONGEST_SLEEP_MS : DEBUGGER_SLEEP_MS);
     const wait = Math.min(milliseconds, Math.max(0, most));
+    if (wait < EXACT_SLEEP_MS && this.#pc.isOnline) {
+      await this.#turns(wait);
+      return;
+    }
     if (wait < EXACT_SLEEP_MS && now + wait < this.#sliceEnd) {
       if (wait > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, wait);
-      this.#time.sync(this.#instructions());
+      this.#time.sync(this.#at.vcpu.instructions ?? 0);
       return;
     }
     this.#flush();
@@ -453,15 +500,27 @@ class RunLoop {
         exit.ret = NO_SUCH_HYPERCALL;
         return undefined;
       case KVM_EXIT_HLT:
-        this.#halted = true;
-        return this.#shared[IF_FLAG] === 0 ? { kind: "halted" } : undefined;
+        return this.#halt();
       case KVM_EXIT_INTR:
       case KVM_EXIT_IRQ_WINDOW_OPEN:
         return undefined;
       case KVM_EXIT_SHUTDOWN:
-        return { kind: "shutdown", exit };
+        return { kind: "shutdown", exit, processor: this.#at.index };
       default:
-        return { kind: "stuck", exit };
+        return { kind: "stuck", exit, processor: this.#at.index };
     }
   }
+
+  /** The processor is in HLT; with interrupts off for good, unless another one sends it INIT. */
+  #halt(): RunEnd | undefined {
+    const at = this.#at;
+    at.halted = true;
+    at.stopped = at.shared[IF_FLAG] === 0;
+    return at.stopped && this.#processors.deaf ? { kind: "halted" } : undefined;
+  }
+}
+
+/** Lets the event loop go round once. */
+async function nextRound(): Promise<void> {
+  await new Promise<void>((resolve) => setImmediate(resolve));
 }

@@ -3,6 +3,7 @@ import { NullEnd } from "../devices/null_end.ts";
 import { Pc } from "../devices/pc.ts";
 import { KVM_EXIT_HLT, KVM_EXIT_HYPERCALL, KVM_EXIT_INTR, KVM_EXIT_IO, KVM_EXIT_MMIO, KvmRun, Vcpu } from "../mod.ts";
 import { FakeVcpu } from "../tests/fake_backend.ts";
+import { Processors } from "./processors.ts";
 import { runLoop, type RunRecord } from "./run_loop.ts";
 import { RealTime } from "./time.ts";
 
@@ -24,7 +25,8 @@ async function loop(steps: readonly Step[], serial: NullEnd = new NullEnd(), tim
   using vcpu = new Vcpu(0, backend);
   const time = new RealTime();
   const pc = new Pc({ serial, clock: time.clock, debugExit: 0xf4 });
-  return await runLoop({ vcpu, pc, time, outputs: [serial], timeoutMs });
+  const processors = new Processors({ vm: { read: () => new Uint8Array(1) as never }, vcpus: [vcpu], pc, time });
+  return await runLoop({ processors, pc, time, outputs: [serial], timeoutMs, settle: () => {} });
 }
 
 const halt: Step = (run) => leave(run, KVM_EXIT_HLT);

@@ -68,7 +68,7 @@ const ACCESS_NS = 500;
 
 /**
  * One nanosecond for each instruction, and {@linkcode ACCESS_NS} more for an access to a device; a processor that halts is
- * taken to the next timer. Repeatable to the instruction.
+ * taken to the next timer. Repeatable to the instruction. Several processors share the time: what one executes passes for all.
  */
 export class VirtualTime implements MachineTime {
   /** `"virtual"`. */
@@ -77,7 +77,9 @@ export class VirtualTime implements MachineTime {
   readonly clock: VirtualClock = new VirtualClock();
   /** Nanoseconds of the clock, right also between two of its moves. */
   readonly timestamp: (instructions: number) => number = (instructions) =>
-    this.clock.now() + Math.max(0, instructions - this.#synced);
+    this.clock.now() + Math.max(0, this.elsewhere + instructions - this.#synced);
+  /** How many instructions the processors have executed, all together, that are not running now. */
+  elsewhere = 0;
   /** How many instructions the clock knows of. */
   #synced = 0;
 
@@ -88,11 +90,11 @@ export class VirtualTime implements MachineTime {
 
   /**
    * Moves the clock and calls what has become due.
-   * @param instructions How many instructions the processor has executed.
+   * @param instructions How many instructions the processor that runs has executed.
    */
   sync(instructions: number): void {
-    const passed = instructions - this.#synced;
-    this.#synced = instructions;
+    const executed = this.elsewhere + instructions, passed = executed - this.#synced;
+    this.#synced = executed;
     this.clock.advance(passed);
   }
 
@@ -106,13 +108,14 @@ export class VirtualTime implements MachineTime {
 
   /**
    * Lets the time up to an access to a device, and that of the access, go by, unless something becomes due by then.
-   * @param instructions How many instructions the processor has executed.
+   * @param instructions How many instructions the processor that runs has executed.
    * @returns Whether that is done.
    */
   accessQuietly(instructions: number): boolean {
-    const { clock } = this, passed = instructions - this.#synced + ACCESS_NS;
+    const { clock } = this, executed = this.elsewhere + instructions;
+    const passed = executed - this.#synced + ACCESS_NS;
     if (clock.now() + passed >= (clock.next ?? Infinity)) return false;
-    this.#synced = instructions;
+    this.#synced = executed;
     clock.advance(passed);
     return true;
   }

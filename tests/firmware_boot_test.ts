@@ -7,9 +7,9 @@
 import { assertEquals } from "@std/assert";
 import type { Disk } from "../devices/disk/disk.ts";
 import { boot, type BootedMachine } from "../machine/boot.ts";
-import { startFirmware } from "../machine/firmware_start.ts";
+import { firmwareBoard, startFirmware } from "../machine/firmware_start.ts";
 import { pcMemory } from "../machine/memory_layout.ts";
-import { firmwareBoard, romBoard } from "../machine/pc_config.ts";
+import { romBoard } from "../machine/pc_config.ts";
 import { loadRom, romRegion } from "../machine/rom.ts";
 import { BACKENDS, testOnBackends } from "./cli_support.ts";
 

@@ -3,7 +3,7 @@ import { KINDS } from "../fuzz/kinds.ts";
 import { readOptions, UsageError } from "../fuzz/options.ts";
 
 /** Cases that are tried of each kind: the same in each run. */
-const CASES: Readonly<Record<string, number>> = { host: 60, engine: 17, restore: 25, bytes: 25 };
+const CASES: Readonly<Record<string, number>> = { host: 60, engine: 17, restore: 25, bytes: 25, "9p": 50 };
 const FIRST = 12;
 
 for (const kind of KINDS) {

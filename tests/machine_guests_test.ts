@@ -6,10 +6,12 @@
 
 import { assertEquals, assertNotEquals } from "@std/assert";
 import { cpuUsage } from "node:process";
+import { boot } from "../machine/boot.ts";
+import { KvmRegs } from "../mod.ts";
 import { cli, type CliResult, code, testOnBackends } from "./cli_support.ts";
 
 const FOLDER = new URL("./machine/", import.meta.url);
-const NAMES = ["timers", "echo", "reset", "idle", "keys"];
+const NAMES = ["timers", "echo", "reset", "idle", "keys", "smp"];
 /** What a guest gives debug-exit when no check has failed. */
 const SUCCESS = 1;
 
@@ -83,6 +85,41 @@ Deno.test("run --clock virtual: HLT takes no time; run --clock real: it takes th
     assertEquals(clock === "virtual" ? took < 400 : took > 540, true, `${clock}: ${took} ms`);
     if (clock === "real") assertEquals(user + system < 500 * took, true, `${user} + ${system} µs in ${took} ms`);
   }
+});
+
+Deno.test("smp.bin: processors start, count together, and interrupt each other", async () => {
+  for (const count of [1, 2, 4, 8]) {
+    const { code, stdout, stderr } = await run("smp", ["--smp", `${count}`]);
+    assertEquals([stdout.match(/FAIL.*/), stderr, code], [null, "", SUCCESS]);
+    const numbers = stdout.trim().split(" ").map((text) => parseInt(text, 16));
+    assertEquals(numbers, [count, 20_000 * count, 20_000 * count, 4 * count + 1, 2 * count - 1]);
+  }
+});
+
+Deno.test("run --smp 4 --clock virtual: the same run to the instruction, on interpreter and translator", async () => {
+  const image = await Deno.readFile(path("smp.bin"));
+  const runs: unknown[] = [];
+  for (const engine of ["interpreter", "translator", "auto", "auto"] as const) {
+    await using vm = boot({
+      engine,
+      clock: "virtual",
+      processors: 4,
+      regions: [{ slot: 0, base: 0, size: 0x10000 }],
+      board: { cmos: { memory: 0x10000 }, debugExit: 0x501 },
+      start(vm, vcpu) {
+        vm.write(0x8000, image);
+        const sregs = vcpu.getSregs();
+        Object.assign(sregs.cs, { selector: 0, base: 0n });
+        vcpu.setSregs(sregs);
+        vcpu.setRegs(new KvmRegs({ rip: 0x8000, rflags: 2 }));
+      },
+    });
+    assertEquals(await vm.exitCode(), SUCCESS);
+    const { machine, serial } = vm;
+    const { exits } = await vm.ended;
+    runs.push([serial.text, exits, machine.time.clock.now(), machine.vcpus.map(({ instructions }) => instructions)]);
+  }
+  assertEquals(runs, runs.map(() => runs[0]));
 });
 
 /** Assembles a source; its include is beside it. */

@@ -7,11 +7,13 @@ import { assertEquals } from "@std/assert";
 import { BufferEnd } from "../buffer_end.ts";
 import { VirtualClock } from "../clock.ts";
 import type { Disk } from "../disk/disk.ts";
+import type { EthernetCard } from "../net/ethernet.ts";
 import { MSIX_WINDOW, PORTS, startLegacy, startModern, VirtioBench, WINDOW } from "./guest_driver_test.ts";
 import { VirtioBlock } from "./virtio_block.ts";
 import { VirtioConsole } from "./virtio_console.ts";
 import type { VirtioDevice } from "./virtio_device.ts";
 import { VirtioEntropy } from "./virtio_entropy.ts";
+import { VirtioNet } from "./virtio_net.ts";
 
 const MILLISECONDS = 1000;
 const STEPS = 300;
@@ -45,6 +47,18 @@ function makeDevice(kind: number, clock: VirtualClock, random: (below: number) =
       end.write("some input for the guest ".repeat(10));
       return new VirtioConsole(end);
     }
+    case 2: {
+      let card: EthernetCard | undefined;
+      const deliver = (length: number): void => {
+        card?.receive(new Uint8Array(length), length > 1514 ? 1460 : undefined);
+      };
+      const port = {
+        connect: (plugged: EthernetCard) => card = plugged,
+        send: (frame: Uint8Array) => deliver(frame.length),
+        resume: () => deliver(random(2000)),
+      };
+      return new VirtioNet({ port, mac: new Uint8Array(6) });
+    }
     default:
       return new VirtioEntropy({ fill: (bytes) => bytes.forEach((_, n) => bytes[n] = random(256)) });
   }
@@ -55,7 +69,7 @@ Deno.test("VirtioPci never throws or hangs, whatever the driver does", () => {
   let longest = 0;
   for (let seed = 1; performance.now() < end; seed++) {
     const random = generator(seed), clock = new VirtualClock();
-    const bench = new VirtioBench(makeDevice(seed % 3, clock, random), MEMORY);
+    const bench = new VirtioBench(makeDevice(random(4), clock, random), MEMORY);
     const { view } = bench.memory;
     const queues = seed % 2 === 0 ? startModern(bench, seed % 4 === 0 ? [28, 29] : []) : startLegacy(bench);
     const address = (): number => random(8) === 0 ? random(2 ** 32) : random(MEMORY);

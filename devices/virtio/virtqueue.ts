@@ -257,19 +257,38 @@ export class Virtqueue {
    * @param written How many bytes the device has written.
    */
   give(chain: VirtqueueChain, written: number): void {
-    if (!this.#ready || this.#broken) return;
+    this.giveAll([{ chain, written }]);
+  }
+
+  /**
+   * Gives chains back to the driver so that it sees none of them before all, and asks for the interrupt unless the driver does not
+   * want it.
+   * @param given The chains, with how many bytes the device has written to each.
+   */
+  giveAll(given: readonly { readonly chain: VirtqueueChain; readonly written: number }[]): void {
+    if (!this.#ready || this.#broken || given.length === 0) return;
     const { device, driver } = this.#place;
-    const at = device + RING_ENTRIES + USED_ENTRY * (this.#used & this.#size - 1);
-    this.#view.setUint32(0, chain.head, true);
-    this.#view.setUint32(4, Math.min(written, 0xffffffff), true);
-    this.#wires.memory.write(at, this.#bytes.subarray(0, USED_ENTRY));
     const before = this.#used;
-    this.#used = before + 1 & 0xffff;
+    for (const { chain, written } of given) {
+      const at = device + RING_ENTRIES + USED_ENTRY * (this.#used & this.#size - 1);
+      this.#view.setUint32(0, chain.head, true);
+      this.#view.setUint32(4, Math.min(written, 0xffffffff), true);
+      this.#wires.memory.write(at, this.#bytes.subarray(0, USED_ENTRY));
+      this.#used = this.#used + 1 & 0xffff;
+    }
     this.#putWord(device + RING_INDEX, this.#used);
     const wanted = this.#wires.eventIndex()
-      ? this.#getWord(driver + RING_ENTRIES + 2 * this.#size) === before
+      ? (this.#getWord(driver + RING_ENTRIES + 2 * this.#size) - before & 0xffff) < given.length
       : (this.#getWord(driver + RING_FLAGS) & NO_INTERRUPT) === 0;
     if (wanted) this.#wires.interrupt();
+  }
+
+  /**
+   * Leaves chains to the driver again, as if they had not been taken.
+   * @param count How many: the last that were taken, and none of them given back.
+   */
+  putBack(count: number): void {
+    this.#taken = this.#taken - count & 0xffff;
   }
 
   /** The driver has broken the rules: the queue is read no more. */

@@ -5,9 +5,8 @@
 
 import type { FirmwareMachine } from "../../devices/firmware/firmware.ts";
 import { boot, type BootedMachine } from "../../machine/boot.ts";
-import { startFirmware } from "../../machine/firmware_start.ts";
+import { firmwareBoard, startFirmware } from "../../machine/firmware_start.ts";
 import { pcMemory } from "../../machine/memory_layout.ts";
-import { firmwareBoard } from "../../machine/pc_config.ts";
 
 const MIB = 0x100000;
 

@@ -11,7 +11,7 @@ import { enter } from "../../guests/entry_state.ts";
 import type { BootPlan, MemoryRange } from "../../guests/image.ts";
 import { type KernelOptions, planKernel } from "../../guests/kernel.ts";
 import { Machine } from "../../machine/machine.ts";
-import { boardCpuid } from "../../machine/processor.ts";
+import { boardCpuid, processorCpuid } from "../../machine/processor.ts";
 import type { RunEnd } from "../../machine/run_loop.ts";
 import { VirtualTime } from "../../machine/time.ts";
 import { type EngineChoice, KvmCpuid, openKvm } from "../../mod.ts";
@@ -24,6 +24,8 @@ export interface LinuxOptions extends KernelOptions {
   readonly memory: number;
   /** How the engine runs it. */
   readonly engine?: EngineChoice;
+  /** How many processors there are; 1 unless told. */
+  readonly processors?: number;
   /** Milliseconds until it is given up. */
   readonly timeoutMs: number;
   /** Takes what it says while it runs, too. */
@@ -36,7 +38,7 @@ export interface LinuxRun {
   readonly end: RunEnd["kind"];
   /** What it said. */
   readonly output: string;
-  /** How many instructions it executed. */
+  /** How many instructions its processors executed. */
   readonly instructions: number;
 }
 
@@ -71,18 +73,21 @@ class Listener implements HostEnd {
  * @param options What.
  */
 export async function runLinux(options: LinuxOptions): Promise<LinuxRun> {
-  const { kernel, memory: size, engine } = options;
+  const { kernel, memory: size, engine, processors = 1 } = options;
   const time = new VirtualTime();
   using kvm = openKvm({ backend: "soft", engine, timestamp: time.timestamp });
   using vm = kvm.createVm();
   vm.setMemoryRegion({ slot: 0, guest_phys_addr: 0, memory_size: size });
-  using vcpu = vm.createVcpu(0);
-  vcpu.setCpuid(new KvmCpuid(boardCpuid()));
+  const [vcpu, ...others] = Array.from({ length: processors }, (_, n) => {
+    const one = vm.createVcpu(n);
+    one.setCpuid(new KvmCpuid(processorCpuid(boardCpuid(), n, processors)));
+    return one;
+  });
   using listener = new Listener(options.onOutput);
-  const pc = new Pc({ serial: listener, clock: time.clock });
+  const pc = new Pc({ serial: listener, clock: time.clock, processors });
   const memory: MemoryRange[] = [{ base: 0, size }];
   const acpi = buildAcpiTables({
-    processors: 1,
+    processors,
     serial: COM_PORTS,
     floppy: false,
     keyboard: false,
@@ -99,8 +104,8 @@ export async function runLinux(options: LinuxOptions): Promise<LinuxRun> {
     vcpu.setSregs(sregs);
     vcpu.setRegs(regs);
   };
-  const machine = new Machine({ kvm, vm, vcpu, pc, time, start });
+  const machine = new Machine({ kvm, vm, vcpu, others, pc, time, start });
   const { end } = await machine.run({ timeoutMs: options.timeoutMs, reboot: false });
   const output = new TextDecoder("latin1").decode(Uint8Array.from(listener.bytes));
-  return { end: end.kind, output, instructions: vcpu.instructions ?? 0 };
+  return { end: end.kind, output, instructions: machine.instructions ?? 0 };
 }

@@ -35,7 +35,7 @@ function findMissing(): string | undefined {
 }
 
 /** Starts SeaBIOS with a disk on virtio. */
-function start(backend: "soft" | "kvm", disk: Disk): { vm: BootedMachine; log: () => string } {
+function start(backend: "soft" | "kvm", disk: Disk, processors = 1): { vm: BootedMachine; log: () => string } {
   const bios = Deno.readFileSync(SEABIOS);
   const regions = pcMemory(32 * MIB);
   let log = "", attached = false;
@@ -43,7 +43,8 @@ function start(backend: "soft" | "kvm", disk: Disk): { vm: BootedMachine; log: (
     backend,
     clock: backend === "kvm" ? "real" : "virtual",
     regions: [...regions, romRegion(bios)],
-    board: { ...romBoard(regions, Deno.readFileSync(VIDEO_BIOS)), virtioDisks: [disk] },
+    processors,
+    board: { ...romBoard(regions, Deno.readFileSync(VIDEO_BIOS), processors), virtioDisks: [disk] },
     reboot: true,
     start(vm, _vcpu, pc) {
       loadRom(vm, bios);
@@ -89,6 +90,19 @@ for (const { name: backend, missing = lacks } of BACKENDS) {
     },
   });
 }
+
+Deno.test({
+  name: `SeaBIOS finds eight processors, before and after a reset${lacks === undefined ? "" : ` (lacks: ${lacks})`}`,
+  ignore: lacks !== undefined,
+  async fn() {
+    const bytes = new Uint8Array(2 * MIB);
+    bytes.set(Deno.readFileSync(LOADER));
+    const { vm: machine, log } = start("soft", new MemoryDisk(bytes), 8);
+    await using vm = machine;
+    assertEquals(await vm.exitCode(PATIENCE), 0, vm.screen.text());
+    assertEquals(log().match(/^Found 8 cpu\(s\) max supported 8 cpu\(s\)$/mg)?.length, 2, log());
+  },
+});
 
 /** Why nothing can be assembled. */
 function findMissingNasm(): string | undefined {

@@ -173,6 +173,10 @@ function deliver64(m: Machine, d: Delivery, gate: Gate, code: D.Descriptor, leve
   FRAME[8] = d.rip;
   FRAME[9] = Math.floor(d.rip / 0x1_0000_0000);
   FRAME[10] = d.errorCode;
-  FRAME[1] = FRAME[5] = FRAME[7] = FRAME[11] = 0;
+  FRAME[1] =
+    FRAME[5] =
+    FRAME[7] =
+    FRAME[11] =
+      0;
   pushFrame(m, 8, d.errorCode >= 0 ? 6 : 5, ext);
 }

@@ -114,7 +114,11 @@ export function interruptReturn(m: Machine, size: StackSize): void {
     return returnFromTask(m, nextRip(m));
   }
   const at = size === 2 ? -1 : framePlace(m, stackPointer(m), size * 5, false), step = size >> 2, { words } = m;
-  const rip = at < 0 ? peekNumber(m, 0, size) : size === 4 ? words[at] : (words[at + 1] | 0) * 0x1_0000_0000 + words[at];
+  const rip = at < 0
+    ? peekNumber(m, 0, size)
+    : size === 4
+    ? words[at]
+    : (words[at + 1] | 0) * 0x1_0000_0000 + words[at];
   const selector = (at < 0 ? peek(m, size, size) : words[at + step]) & 0xffff;
   const image = at < 0 ? peek(m, size * 2, size) : words[at + 2 * step], level = cpl(m);
   if (size === 4 && image & VM && level === 0 && !isLong(m)) return returnToV86(m, rip, selector, image);

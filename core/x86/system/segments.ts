@@ -154,7 +154,9 @@ export function putQuietly(m: Machine, n: number, selector: number, d: D.Descrip
   m.u16[(segment(n) + SEG_SELECTOR) >> 1] = selector;
   i32[at + (SEG_LIMIT >> 2)] = d.limit;
   i32[at + (SEG_ATTR >> 2)] = attr;
-  if (d.limit !== 0xffff_ffff || (attr & (D.CODE_DATA | D.PRESENT)) !== (D.CODE_DATA | D.PRESENT) || !D.isReadable(attr)) {
+  if (
+    d.limit !== 0xffff_ffff || (attr & (D.CODE_DATA | D.PRESENT)) !== (D.CODE_DATA | D.PRESENT) || !D.isReadable(attr)
+  ) {
     return deriveSegment(m, n);
   }
   if (!(attr & D.CODE) && attr & D.EXPAND_DOWN) return deriveSegment(m, n);
